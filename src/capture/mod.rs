@@ -1,0 +1,42 @@
+//! Captures: pcapng out and in, classic pcap in, anybody's TCP.
+//!
+//! A capture holds only events. It is appended and flushed as things happen, so that after a kill
+//! everything up to the last block is there; a torn tail is cut with a note. Knows no HTTP.
+
+pub mod read_back;
+pub mod reader;
+pub mod writer;
+
+use std::path::PathBuf;
+
+pub use read_back::CaptureFile;
+pub use reader::{Reader, Record, open};
+pub use writer::{Options, Writer};
+
+/// What stops a capture from being written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("cannot create capture {path}")]
+    Create {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("cannot write capture {path}")]
+    Write {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("cannot open capture {path}")]
+    Open {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("cannot read capture {path} at byte {offset}")]
+    Read {
+        path: PathBuf,
+        offset: u64,
+        source: std::io::Error,
+    },
+    #[error("{path} is not a capture: {reason}")]
+    NotACapture { path: PathBuf, reason: String },
+}

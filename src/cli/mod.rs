@@ -1,0 +1,1 @@
+//! The subcommands and shared options, nothing else. The only room that knows everybody.

@@ -1,0 +1,144 @@
+//! What happened on a connection: the one vocabulary that every room shares.
+//!
+//! The relay makes events from live sockets, the capture reader makes them from a file, and whoever
+//! receives them (capture writer, timeline) cannot tell which. An event knows nothing of HTTP or BITS.
+//! Lowest floor, together with `wire`: imports nothing of ours.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+/// Numbers a client connection from 1 in order of appearance; both of its legs share it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ConnId(pub u32);
+
+/// Tells which of a connection's two TCP streams is meant.
+///
+/// A foreign capture has one stream per connection: that one is [`Leg::Client`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Leg {
+    /// Between the client and us.
+    Client,
+    /// Between us and the server.
+    Upstream,
+}
+
+/// Tells which way bytes travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    ToServer,
+    ToClient,
+}
+
+impl Direction {
+    /// Returns the other direction.
+    pub const fn reverse(self) -> Self {
+        match self {
+            Self::ToServer => Self::ToClient,
+            Self::ToClient => Self::ToServer,
+        }
+    }
+}
+
+/// Tells how the sender of a direction ended it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Close {
+    /// End of stream; the other direction may go on.
+    Fin,
+    /// RST; both directions are over.
+    Reset,
+}
+
+/// Tells why bytes that passed are not in an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Missing {
+    /// They were seen and left out on purpose (snap length, the upstream leg's bodies).
+    NotKept,
+    /// The capture never had them (segments lost by whoever recorded).
+    NotSeen,
+}
+
+/// One thing that happened at one moment on one leg of one connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Time since the start of the capture.
+    pub at: Duration,
+    pub conn: ConnId,
+    pub leg: Leg,
+    pub what: What,
+}
+
+/// What an [`Event`] says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// A connection was begun (SYN): `client` dials `server`. On the client leg `server` is our own
+    /// address, on the upstream leg `client` is.
+    Opening {
+        client: SocketAddr,
+        server: SocketAddr,
+    },
+    /// It was accepted (SYN-ACK); on the client leg that is at once.
+    Opened,
+    /// The capture starts in the middle of this connection; who is the client may be a guess.
+    Joined {
+        client: SocketAddr,
+        server: SocketAddr,
+    },
+    /// Bytes passed. Never empty. How a stream is cut into `Data` events carries no meaning.
+    Data { direction: Direction, bytes: Bytes },
+    /// `len` bytes passed at this place of the stream that nobody can show.
+    Missing {
+        direction: Direction,
+        len: u64,
+        why: Missing,
+    },
+    /// The sender in `direction` ended it. On [`Close::Reset`] it was the sender in `direction` that reset.
+    Closed { direction: Direction, how: Close },
+    /// Something that TCP has no field for.
+    Note(Note),
+}
+
+/// One readable sentence and the same as data; kept in a capture as two packet comments.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// A whole sentence for people.
+    pub text: String,
+    /// The same for programs.
+    pub fact: Fact,
+}
+
+/// What a [`Note`] is about. Readers take an unknown one as [`Fact::Other`] and lose nothing else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "fact", rename_all = "kebab-case")]
+pub enum Fact {
+    /// The server could not be reached. `status` is what the client was answered, if anything.
+    ConnectFailed { reason: String, status: Option<u16> },
+    /// The proxy wrote the answer to the client itself; it starts with the next byte to the client.
+    Answered { status: u16, reason: String },
+    /// A timer of the proxy ended the connection.
+    TimedOut { timer: String },
+    /// The proxy ended the connection for a reason of its own (shutdown, connection limit).
+    Closing { reason: String },
+    /// From `offset` (bytes since the start of the direction) on, one direction is not read as HTTP.
+    Opaque {
+        direction: Direction,
+        offset: u64,
+        reason: String,
+    },
+    /// TLS towards one side is up.
+    Tls {
+        version: String,
+        cipher: String,
+        server_name: Option<String>,
+    },
+    /// Said by a person or by something newer than this program.
+    #[serde(other)]
+    Other,
+}

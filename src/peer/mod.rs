@@ -1,0 +1,1 @@
+//! One end of a conversation: the BITS upload server and the client that we play ourselves. hyper lives here.

@@ -1,0 +1,281 @@
+//! The rows that a timeline is made of: one per connection, exchange, session, remark.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::bits::{ContentRange, Packet};
+use crate::event::{Close, ConnId, Direction, Leg};
+
+use super::read_back::Span;
+
+/// A string shared by all rows that show it.
+pub type Text = Arc<str>;
+
+/// How an exchange came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// Not over yet.
+    InFlight,
+    Complete,
+    /// The connection ended before a byte of the final response.
+    NoResponse,
+    /// The request ended before its framing said so.
+    CutRequest,
+    /// The response ended before its framing said so.
+    CutResponse,
+    /// The proxy answered itself.
+    Injected,
+    /// Request or response could not be read as HTTP.
+    Malformed,
+}
+
+impl Outcome {
+    /// Returns the name used in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::InFlight => "in-flight",
+            Self::Complete => "complete",
+            Self::NoResponse => "no-response",
+            Self::CutRequest => "cut-request",
+            Self::CutResponse => "cut-response",
+            Self::Injected => "injected",
+            Self::Malformed => "malformed",
+        }
+    }
+}
+
+/// The error that an Ack carried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WireError {
+    /// BITS-Error or BITS-Error-Code.
+    pub code: u32,
+    /// BITS-Error-Context.
+    pub context: Option<u32>,
+}
+
+/// Moments of an exchange, as time since the capture's start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Times {
+    /// First byte of the request.
+    pub begun: Duration,
+    /// Last byte of the request.
+    pub request_end: Option<Duration>,
+    /// First byte of the final response.
+    pub response_begun: Option<Duration>,
+    /// Last byte of the final response, or the end of the connection.
+    pub ended: Option<Duration>,
+}
+
+/// Where one message lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// The head; while it is incomplete, what there is of it.
+    pub head: Span,
+    /// Offset in the stream of the first byte after the head.
+    pub body_offset: u64,
+    /// Bytes on the wire after the head, chunk framing included, so far.
+    pub body_wire: u64,
+    /// Content bytes so far.
+    pub body: u64,
+    /// Content-Length, where the head has one.
+    pub length: Option<u64>,
+}
+
+/// One request with its response.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exchange {
+    /// From 1, in order of the requests' first bytes.
+    pub no: u32,
+    pub conn: ConnId,
+    pub session: Option<u32>,
+    /// Empty until the head is complete.
+    pub method: Text,
+    /// The target as sent (lossy where it is not UTF-8); empty until the head is complete.
+    pub url: Text,
+    pub packet: Option<Packet>,
+    /// Of the final response.
+    pub status: Option<u16>,
+    /// Fragment: its Content-Range; GET: the 206's, or the first range asked for.
+    pub range: Option<ContentRange>,
+    /// BITS-Received-Content-Range of the Ack.
+    pub received: Option<u64>,
+    /// As in the request, else as in the response.
+    pub session_id: Option<Text>,
+    pub error: Option<WireError>,
+    pub times: Times,
+    pub outcome: Outcome,
+    /// `None` where only the response was captured.
+    pub request: Option<Message>,
+    pub response: Option<Message>,
+}
+
+impl Exchange {
+    /// Tells whether the user should look at it: a failure, an error code, or a broken outcome.
+    pub fn is_problem(&self) -> bool {
+        self.error.is_some_and(|error| error.code != 0)
+            || self
+                .status
+                .is_some_and(|status| status >= 400 && status != 416)
+            || !matches!(self.outcome, Outcome::InFlight | Outcome::Complete)
+    }
+}
+
+/// What a session transfers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SessionKind {
+    Upload,
+    UploadReply,
+    Download,
+    Unknown,
+}
+
+impl SessionKind {
+    /// Returns the name used in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Upload => "upload",
+            Self::UploadReply => "upload-reply",
+            Self::Download => "download",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// Where a session stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SessionState {
+    /// Created, nothing sent.
+    Open,
+    Uploading,
+    /// The last fragment was acknowledged.
+    Uploaded,
+    /// Close-Session was acknowledged.
+    Closed,
+    Cancelled,
+    /// The server no longer knows it.
+    Lost,
+    /// A fatal answer.
+    Failed,
+    /// Download: all bytes arrived.
+    Complete,
+}
+
+impl SessionState {
+    /// Returns the name used in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Uploading => "uploading",
+            Self::Uploaded => "uploaded",
+            Self::Closed => "closed",
+            Self::Cancelled => "cancelled",
+            Self::Lost => "lost",
+            Self::Failed => "failed",
+            Self::Complete => "complete",
+        }
+    }
+
+    /// Tells whether nothing more is expected.
+    pub const fn is_final(self) -> bool {
+        matches!(
+            self,
+            Self::Closed | Self::Cancelled | Self::Failed | Self::Complete
+        )
+    }
+}
+
+/// One file's way, over all its connections and restarts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Session {
+    /// From 1, in order of appearance.
+    pub no: u32,
+    pub kind: SessionKind,
+    pub state: SessionState,
+    /// The latest id, as the server spelled it.
+    pub session_id: Option<Text>,
+    pub url: Text,
+    /// Content-Name, else the last segment of the URL's path.
+    pub name: Text,
+    pub client: Option<SocketAddr>,
+    pub user_agent: Option<Text>,
+    pub total: Option<u64>,
+    /// Upload: highest offset acknowledged since the last restart. Download: bytes that arrived, each
+    /// counted once.
+    pub acknowledged: u64,
+    /// Content bytes that passed, repeats included.
+    pub sent: u64,
+    /// How many of `sent` were passed before.
+    pub resent: u64,
+    /// Numbers of its exchanges are found through [`super::Timeline::exchanges_of`].
+    pub exchanges: u32,
+    pub connections: u32,
+    pub restarts: u32,
+    /// How often the server told an offset below what it had acknowledged or been sent.
+    pub rewinds: u32,
+    pub reply_url: Option<Text>,
+    /// Upload-reply: bytes of the reply that arrived.
+    pub reply_bytes: u64,
+    pub first: Duration,
+    pub last: Duration,
+    /// Exchanges that are problems.
+    pub problems: u32,
+    /// What happened, in sentences.
+    pub story: Vec<String>,
+}
+
+/// One client connection with its upstream twin.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Connection {
+    pub id: ConnId,
+    pub client: Option<SocketAddr>,
+    /// Client leg: the address that the client dialled.
+    pub server: Option<SocketAddr>,
+    /// Upstream leg: the address that we dialled.
+    pub upstream: Option<SocketAddr>,
+    pub opened: Duration,
+    /// Time from dialling the upstream until it accepted.
+    pub connect: Option<Duration>,
+    /// What ended first, on the client leg: who and how.
+    pub first_close: Option<(Direction, Close)>,
+    pub closed: Option<Duration>,
+    pub exchanges: u32,
+    /// Bytes on the client leg.
+    pub to_server: u64,
+    pub to_client: u64,
+    /// The capture starts in the middle of it.
+    pub joined: bool,
+}
+
+/// A note, or an oddity of the traffic, with its place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Remark {
+    pub at: Duration,
+    pub conn: Option<ConnId>,
+    pub leg: Option<Leg>,
+    pub exchange: Option<u32>,
+    /// A whole sentence.
+    pub text: String,
+}
+
+/// Something that reached an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Exchange number `.0`.
+    Exchange(u32),
+    /// Session number `.0`.
+    Session(u32),
+    /// Index into the remarks.
+    Remark(usize),
+}
+
+/// Totals.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    pub exchanges: u64,
+    pub sessions: u64,
+    pub connections: u64,
+    /// Bytes on the client legs.
+    pub to_server: u64,
+    pub to_client: u64,
+}
