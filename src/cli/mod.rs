@@ -1,1 +1,63 @@
 //! The subcommands and shared options, nothing else. The only room that knows everybody.
+//!
+//! Exit codes: 0 done, 1 done with differences or failed expectations, 2 could not do it. A reader that
+//! closed our standard output is a success.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod failure;
+mod output;
+mod record;
+mod signal;
+mod source;
+mod stage;
+mod unit;
+
+mod demo;
+mod fetch;
+mod proxy;
+mod send;
+mod serve;
+mod view;
+
+/// An intercepting debugging proxy for Microsoft BITS.
+#[derive(Debug, Parser)]
+#[command(
+    name = "bitstap",
+    version,
+    about = "An intercepting debugging proxy for Microsoft BITS (Background Intelligent Transfer Service)",
+    after_help = "See it work, with nothing to set up:\n  bitstap demo\n\nWatch an upload on its way to a server:\n  bitstap proxy --upstream http://iis.corp --capture upload.pcapng"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Demo(demo::Args),
+    Proxy(proxy::Args),
+    View(view::Args),
+    Serve(serve::Args),
+    Send(send::Args),
+    Fetch(fetch::Args),
+}
+
+/// Runs the program with the process's own arguments and returns its exit code.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Command::Demo(args) => demo::run(args),
+        Command::Proxy(args) => proxy::run(args),
+        Command::View(args) => view::run(args),
+        Command::Serve(args) => serve::run(args),
+        Command::Send(args) => send::run(args),
+        Command::Fetch(args) => fetch::run(args),
+    };
+    match done {
+        Ok(code) => code,
+        Err(failure) => failure.report(),
+    }
+}

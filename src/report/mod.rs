@@ -1,4 +1,4 @@
-//! A timeline as text and JSON Lines. Pure: values in, strings out.
+//! A timeline as text and JSON Lines. Pure: values in, strings out; nothing here prints.
 
 #![cfg_attr(
     not(test),
@@ -9,3 +9,7 @@
         clippy::panic
     )
 )]
+
+pub mod json;
+pub mod text;
+pub mod unit;

@@ -17,7 +17,7 @@
 pub mod read_back;
 pub mod row;
 
-use crate::event::Event;
+use crate::event::{ConnId, Event};
 
 pub use read_back::{Chunk, ReadBack, Span};
 pub use row::{
@@ -62,6 +62,14 @@ impl Timeline {
     /// Returns all connections in order of appearance.
     pub fn connections(&self) -> &[Connection] {
         &self.connections
+    }
+
+    /// Returns the connection with this id.
+    pub fn connection(&self, id: ConnId) -> Option<&Connection> {
+        self.connections
+            .binary_search_by_key(&id, |connection| connection.id)
+            .ok()
+            .and_then(|index| self.connections.get(index))
     }
 
     /// Returns all notes and oddities in order.

@@ -1,0 +1,179 @@
+//! Standard output of a headless run: text for people, JSON Lines for programs.
+
+use std::io::{self, Write};
+
+use clap::Args;
+
+use crate::report::{json, text};
+use crate::timeline::{Change, Remark, Timeline};
+
+use super::failure::Failure;
+
+/// How a headless run talks.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub(super) struct Format {
+    /// Print lines instead of opening the screen, also on a terminal
+    #[arg(long)]
+    pub(super) headless: bool,
+    /// Print JSON Lines (schema 1); implies --headless
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Print errors only
+    #[arg(long, short)]
+    pub(super) quiet: bool,
+}
+
+impl Format {
+    /// Tells whether the screen is wanted and possible: standard input and output are a terminal.
+    pub(super) fn wants_screen(self) -> bool {
+        use std::io::IsTerminal;
+        !self.headless
+            && !self.json
+            && !self.quiet
+            && io::stdout().is_terminal()
+            && io::stdin().is_terminal()
+    }
+}
+
+/// Writes lines to standard output; a reader that went away silences it for good.
+#[derive(Debug)]
+pub(super) struct Output {
+    format: Format,
+    start_ns: u64,
+    closed: bool,
+    head_due: bool,
+}
+
+impl Output {
+    /// Makes an output for a capture that started `start_ns` nanoseconds after 1970-01-01 UTC.
+    pub(super) fn new(format: Format, start_ns: u64) -> Self {
+        Self {
+            format,
+            start_ns,
+            closed: false,
+            head_due: true,
+        }
+    }
+
+    /// Tells that our ports accept.
+    pub(super) fn ready(&mut self, ready: &json::Ready) -> Result<(), Failure> {
+        let line = if self.format.json {
+            json::ready(ready)
+        } else {
+            let mut line = format!("ready: listening on {}", ready.listen.join(", "));
+            if let Some(upstream) = &ready.upstream {
+                line.push_str(&format!(" -> {upstream}"));
+            }
+            if let Some(capture) = &ready.capture {
+                line.push_str(&format!(", capture {capture}"));
+            }
+            line
+        };
+        self.write(&[line])
+    }
+
+    /// Prints what reached an end.
+    pub(super) fn changes(
+        &mut self,
+        timeline: &Timeline,
+        changes: &[Change],
+    ) -> Result<(), Failure> {
+        if self.is_silent() {
+            return Ok(());
+        }
+        let mut lines = Vec::with_capacity(changes.len());
+        for change in changes {
+            match *change {
+                Change::Exchange(no) => {
+                    let row = index(no).and_then(|at| timeline.exchanges().get(at));
+                    if let Some(row) = row {
+                        if self.format.json {
+                            lines.push(json::exchange(timeline, row, self.start_ns));
+                        } else {
+                            if self.head_due {
+                                self.head_due = false;
+                                lines.push(text::EXCHANGE_HEAD.to_owned());
+                            }
+                            lines.push(text::exchange(row));
+                        }
+                    }
+                }
+                // A state may still be corrected by what follows: text tells sessions at the end.
+                Change::Session(no) if self.format.json => {
+                    let row = index(no).and_then(|at| timeline.sessions().get(at));
+                    lines.extend(row.map(|row| json::session(row, self.start_ns)));
+                }
+                Change::Session(_) => {}
+                Change::Remark(at) => {
+                    lines.extend(timeline.remarks().get(at).map(|row| self.remark(row)));
+                }
+            }
+        }
+        self.write(&lines)
+    }
+
+    /// Prints every session and the totals; nothing follows.
+    pub(super) fn finish(&mut self, timeline: &Timeline, truncated: bool) -> Result<(), Failure> {
+        if self.is_silent() {
+            return Ok(());
+        }
+        let mut lines = Vec::new();
+        for session in timeline.sessions() {
+            lines.push(if self.format.json {
+                json::session(session, self.start_ns)
+            } else {
+                text::session(session)
+            });
+        }
+        lines.push(if self.format.json {
+            json::summary(&timeline.summary(), truncated)
+        } else {
+            text::summary(&timeline.summary())
+        });
+        self.write(&lines)
+    }
+
+    /// Tells whether nobody reads what is written.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    fn is_silent(&self) -> bool {
+        self.closed || self.format.quiet
+    }
+
+    fn remark(&self, remark: &Remark) -> String {
+        if self.format.json {
+            json::note(remark)
+        } else {
+            text::note(remark)
+        }
+    }
+
+    fn write(&mut self, lines: &[String]) -> Result<(), Failure> {
+        if lines.is_empty() || self.is_silent() {
+            return Ok(());
+        }
+        let mut block = lines.join("\n");
+        block.push('\n');
+        let mut stdout = io::stdout().lock();
+        let written = stdout
+            .write_all(block.as_bytes())
+            .and_then(|()| stdout.flush());
+        match written {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.closed = true;
+                Ok(())
+            }
+            Err(error) => Err(anyhow::Error::new(error)
+                .context("cannot write to standard output")
+                .into()),
+            Ok(()) => Ok(()),
+        }
+    }
+}
+
+/// Rows count from 1.
+fn index(no: u32) -> Option<usize> {
+    usize::try_from(no).ok()?.checked_sub(1)
+}

@@ -1,0 +1,190 @@
+//! The recorder: every event goes to the capture, then to the timeline, then to whoever watches.
+//!
+//! It runs on a thread of its own and takes events from a bounded queue, so a slow disk slows the relay
+//! and loses nothing. A capture that fails is dropped with a notice; the relay goes on.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::capture::Writer;
+use crate::event::Event;
+use crate::timeline::{Change, Remark, Timeline};
+use crate::tui::Status;
+
+use super::failure::Failure;
+use super::output::Output;
+
+/// Events that may wait for the recorder. Each holds at most one read of the relay, so this bounds
+/// memory, too.
+pub(super) const QUEUE: usize = 32;
+
+/// What a recorder works on.
+#[derive(Debug)]
+pub(super) struct Recorder {
+    pub(super) timeline: Arc<RwLock<Timeline>>,
+    pub(super) status: Arc<Mutex<Status>>,
+    pub(super) writer: Option<Writer>,
+    /// Absent where the screen shows it all.
+    pub(super) output: Option<Output>,
+    /// Why the output was given up; recording goes on without it.
+    pub(super) output_failed: Option<Failure>,
+    /// Cancels when so many sessions have reached their end.
+    pub(super) until_sessions: Option<usize>,
+    pub(super) stop: CancellationToken,
+    /// Changes with every batch of events.
+    pub(super) pulse: watch::Sender<u64>,
+}
+
+impl Recorder {
+    /// Starts the recorder; it ends when `events` does.
+    pub(super) fn spawn(
+        self,
+        events: mpsc::Receiver<Event>,
+    ) -> Result<JoinHandle<Result<(), Failure>>, Failure> {
+        let thread = std::thread::Builder::new()
+            .name("recorder".to_owned())
+            .spawn(move || self.run(events))
+            .context("cannot start the recorder")?;
+        Ok(thread)
+    }
+
+    fn run(mut self, mut events: mpsc::Receiver<Event>) -> Result<(), Failure> {
+        let mut batch = Vec::with_capacity(QUEUE);
+        while events.blocking_recv_many(&mut batch, QUEUE) > 0 {
+            self.take(&batch);
+            batch.clear();
+            self.pulse
+                .send_modify(|count| *count = count.wrapping_add(1));
+        }
+        let timeline = self.timeline.clone();
+        let changes = {
+            let mut timeline = write(&timeline);
+            timeline.finish();
+            timeline.take_changes()
+        };
+        let timeline = read(&timeline);
+        lock(&self.status).ended = true;
+        self.tell(|output| {
+            output.changes(&timeline, &changes)?;
+            output.finish(&timeline, false)
+        });
+        drop(timeline);
+        self.output_failed.map_or(Ok(()), Err)
+    }
+
+    /// Hands lines to the output; one that fails is dropped, and the recording goes on.
+    fn tell(&mut self, write: impl FnOnce(&mut Output) -> Result<(), Failure>) {
+        if let Some(Err(failure)) = self.output.as_mut().map(write) {
+            self.output = None;
+            self.output_failed = Some(failure);
+        }
+    }
+
+    fn take(&mut self, batch: &[Event]) {
+        let mut positions = Vec::with_capacity(batch.len());
+        for event in batch {
+            positions.push(self.store(event));
+        }
+        self.flush(batch.last().map(|event| event.at));
+
+        let mut timeline = write(&self.timeline);
+        for (event, position) in batch.iter().zip(positions) {
+            timeline.apply(event, position);
+        }
+        let changes = timeline.take_changes();
+        drop(timeline);
+        if changes.is_empty() {
+            return;
+        }
+
+        let timeline = self.timeline.clone();
+        let timeline = read(&timeline);
+        self.tell(|output| output.changes(&timeline, &changes));
+        let session_ended = changes
+            .iter()
+            .any(|change| matches!(change, Change::Session(_)));
+        if let (true, Some(wanted)) = (session_ended, self.until_sessions) {
+            let over = timeline
+                .sessions()
+                .iter()
+                .filter(|row| row.state.is_final());
+            if over.count() >= wanted {
+                self.stop.cancel();
+            }
+        }
+    }
+
+    fn store(&mut self, event: &Event) -> u64 {
+        let Some(writer) = &mut self.writer else {
+            return 0;
+        };
+        match writer.write(event) {
+            Ok(position) => position,
+            Err(error) => {
+                self.give_up(&error.into(), event.at);
+                0
+            }
+        }
+    }
+
+    fn flush(&mut self, at: Option<Duration>) {
+        let Some(writer) = &mut self.writer else {
+            return;
+        };
+        match writer.flush() {
+            Ok(()) => {
+                let size = writer.size();
+                if let Some(recording) = &mut lock(&self.status).recording {
+                    recording.size = size;
+                }
+            }
+            Err(error) => self.give_up(&error.into(), at.unwrap_or_default()),
+        }
+    }
+
+    /// Drops the capture with a loud notice; relaying goes on.
+    fn give_up(&mut self, error: &anyhow::Error, at: Duration) {
+        self.writer = None;
+        let reason = format!("{error:#}");
+        if let Some(recording) = &mut lock(&self.status).recording {
+            recording.failed = Some(reason.clone());
+        }
+        write(&self.timeline).remark(Remark {
+            at,
+            conn: None,
+            leg: None,
+            exchange: None,
+            text: format!(
+                "The capture has stopped: {reason}. What was recorded before is kept; relaying goes on."
+            ),
+        });
+    }
+}
+
+/// Creates the capture file, with what to try where that fails.
+pub(super) fn create(path: &Path, options: crate::capture::Options) -> Result<Writer, Failure> {
+    use super::failure::WithHint;
+    Writer::create(path, options)
+        .hint(|| "choose a file in a folder that you may write to, or --no-capture".to_owned())
+}
+
+/// Locks for reading; a panic elsewhere does not hide what was recorded.
+pub(super) fn read(timeline: &RwLock<Timeline>) -> std::sync::RwLockReadGuard<'_, Timeline> {
+    timeline.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Locks for writing.
+pub(super) fn write(timeline: &RwLock<Timeline>) -> std::sync::RwLockWriteGuard<'_, Timeline> {
+    timeline.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Locks the status.
+pub(super) fn lock(status: &Mutex<Status>) -> std::sync::MutexGuard<'_, Status> {
+    status.lock().unwrap_or_else(PoisonError::into_inner)
+}

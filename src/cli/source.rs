@@ -1,0 +1,142 @@
+//! Captures as one run of events: several files are merged by time.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::capture::{self, Reader, Record};
+use crate::event::{ConnId, Event};
+
+use super::failure::{Failure, WithHint};
+
+/// One step of a [`Source`].
+#[derive(Debug)]
+pub(super) enum Step {
+    /// An event and its position in its file.
+    Event { event: Event, position: u64 },
+    /// Something about a file itself.
+    Note(String),
+}
+
+/// Opened captures.
+#[derive(Debug)]
+pub(super) struct Source {
+    lanes: Vec<Lane>,
+    start_ns: u64,
+    next_conn: u32,
+}
+
+#[derive(Debug)]
+struct Lane {
+    path: PathBuf,
+    reader: Reader,
+    /// The next event, if it has been read already.
+    ahead: Option<(Event, u64)>,
+    over: bool,
+    /// Files count their connections on their own.
+    conns: HashMap<ConnId, ConnId>,
+}
+
+impl Source {
+    /// Opens all of `paths`.
+    pub(super) fn open(paths: &[PathBuf]) -> Result<Self, Failure> {
+        let readers = paths.iter().map(|path| {
+            let reader = capture::open(path).hint(|| {
+                "bitstap reads pcapng and pcap files, also gzipped; its own captures are pcapng"
+                    .to_owned()
+            });
+            reader.map(|reader| (path.clone(), reader))
+        });
+        Ok(Self::new(readers.collect::<Result<_, _>>()?))
+    }
+
+    /// Takes readers that are open.
+    pub(super) fn new(readers: Vec<(PathBuf, Reader)>) -> Self {
+        let start_ns = readers
+            .iter()
+            .map(|(_, reader)| reader.start_ns())
+            .min()
+            .unwrap_or_default();
+        Self {
+            lanes: readers
+                .into_iter()
+                .map(|(path, reader)| Lane {
+                    path,
+                    reader,
+                    ahead: None,
+                    over: false,
+                    conns: HashMap::new(),
+                })
+                .collect(),
+            start_ns,
+            next_conn: 1,
+        }
+    }
+
+    /// Wall clock of the earliest start, nanoseconds since 1970-01-01 UTC.
+    pub(super) fn start_ns(&self) -> u64 {
+        self.start_ns
+    }
+
+    /// The one file that positions read back from as it is; `None`: a copy in our own form is needed.
+    pub(super) fn direct(&self) -> Option<&Path> {
+        match self.lanes.as_slice() {
+            [lane] if lane.reader.is_ours() => Some(&lane.path),
+            _ => None,
+        }
+    }
+
+    /// Returns the next step in order of time; `None` at the end of all files.
+    pub(super) fn next(&mut self) -> Option<Result<Step, Failure>> {
+        let alone = self.lanes.len() == 1;
+        for lane in &mut self.lanes {
+            while lane.ahead.is_none() && !lane.over {
+                match lane.reader.next() {
+                    None => lane.over = true,
+                    Some(Err(error)) => {
+                        lane.over = true;
+                        return Some(Err(error.into()));
+                    }
+                    Some(Ok(Record::Note(text))) => {
+                        let text = if alone {
+                            text
+                        } else {
+                            format!("{}: {text}", lane.path.display())
+                        };
+                        return Some(Ok(Step::Note(text)));
+                    }
+                    Some(Ok(Record::Event { event, position })) => {
+                        lane.ahead = Some((event, position));
+                    }
+                }
+            }
+        }
+
+        let start_ns = self.start_ns;
+        let lane = self
+            .lanes
+            .iter_mut()
+            .filter(|lane| lane.ahead.is_some())
+            .min_by_key(|lane| lane.ahead.as_ref().map(|(event, _)| lane.moment(event)))?;
+        let (mut event, position) = lane.ahead.take()?;
+        event.at = lane
+            .moment(&event)
+            .saturating_sub(Duration::from_nanos(start_ns));
+        if !alone {
+            let next = &mut self.next_conn;
+            event.conn = *lane.conns.entry(event.conn).or_insert_with(|| {
+                let conn = ConnId(*next);
+                *next = next.saturating_add(1);
+                conn
+            });
+        }
+        Some(Ok(Step::Event { event, position }))
+    }
+}
+
+impl Lane {
+    /// Time since 1970-01-01 UTC.
+    fn moment(&self, event: &Event) -> Duration {
+        Duration::from_nanos(self.reader.start_ns()).saturating_add(event.at)
+    }
+}

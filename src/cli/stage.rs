@@ -1,0 +1,312 @@
+//! A relay with its recorder and its audience: what `proxy` and `demo` have in common.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::runtime::Runtime;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::capture::{CaptureFile, Options};
+use crate::relay::Relay;
+use crate::report::json::Ready;
+use crate::timeline::{Chunk, ReadBack, Span, Timeline};
+use crate::tui::{self, Look, Recording, Screen, Status};
+
+use super::failure::Failure;
+use super::output::{Format, Output};
+use super::record::{self, Recorder, lock};
+use super::signal;
+
+/// How the screen looks.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub(super) struct Appearance {
+    /// Colours for a light background
+    #[arg(long)]
+    light: bool,
+    /// Draw with ASCII characters only
+    #[arg(long)]
+    ascii: bool,
+}
+
+impl Appearance {
+    /// Returns the look; `NO_COLOR` (any value but an empty one) switches colours off.
+    pub(super) fn look(self) -> Look {
+        Look {
+            light: self.light,
+            plain: std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
+            ascii: self.ascii,
+        }
+    }
+}
+
+/// Where a run is recorded.
+#[derive(Clone, Debug)]
+pub(super) enum Recorded {
+    Nowhere,
+    /// In a file that the user named.
+    File(PathBuf),
+    /// In a file that goes away at the end unless it is saved.
+    Temporary,
+}
+
+/// When a run ends by itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Until {
+    /// So many sessions are over.
+    pub(super) sessions: Option<usize>,
+    /// Nothing has passed for so long.
+    pub(super) idle: Option<Duration>,
+}
+
+/// All that a run needs.
+pub(super) struct Plan {
+    pub(super) relay: Relay,
+    /// The upstream as the user named it.
+    pub(super) upstream: String,
+    pub(super) recorded: Recorded,
+    pub(super) snaplen: Option<u64>,
+    /// Wall clock of the run's start, nanoseconds since 1970-01-01 UTC.
+    pub(super) start_ns: u64,
+    pub(super) until: Until,
+    pub(super) format: Format,
+    pub(super) appearance: Appearance,
+}
+
+/// A run under way.
+pub(super) struct Stage {
+    runtime: Runtime,
+    plan: Plan,
+    stop: CancellationToken,
+    screen_stop: Arc<AtomicBool>,
+}
+
+/// Makes the runtime that relay and peers run on.
+pub(super) fn runtime() -> Result<Runtime, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the network runtime")?;
+    Ok(runtime)
+}
+
+/// Reads the wall clock: nanoseconds since 1970-01-01 UTC.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the wall clock: a capture's start"
+)]
+pub(super) fn wall_clock() -> u64 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| {
+            u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+        })
+}
+
+/// Makes a folder that only its owner may enter and that goes away with the value.
+pub(super) fn temporary_folder() -> Result<tempfile::TempDir, Failure> {
+    let folder = tempfile::Builder::new()
+        .prefix("bitstap-")
+        .tempdir()
+        .context("cannot make a folder for a temporary capture")?;
+    Ok(folder)
+}
+
+/// Sets `flag` when a signal asks the process to end.
+pub(super) fn raise_on_signal(flag: &Arc<AtomicBool>) -> Result<(), Failure> {
+    signal::watch(CancellationToken::new(), flag.clone())
+}
+
+impl Stage {
+    /// Makes a stage on `runtime`; nothing runs yet.
+    pub(super) fn new(runtime: Runtime, plan: Plan) -> Self {
+        Self {
+            runtime,
+            plan,
+            stop: CancellationToken::new(),
+            screen_stop: Arc::new(AtomicBool::new(false)),
+        }
+    }
+
+    /// Runs relay, recorder and `driver` until a signal, the user, or the plan's end; `driver` gets the
+    /// token that ends the run.
+    pub(super) fn run<F>(
+        self,
+        driver: impl FnOnce(CancellationToken) -> F,
+    ) -> Result<ExitCode, Failure>
+    where
+        F: Future<Output = Result<(), Failure>> + Send + 'static,
+    {
+        let Self {
+            runtime,
+            plan,
+            stop,
+            screen_stop,
+        } = self;
+        let on_screen = plan.format.wants_screen();
+        // Without a screen nobody looks back at a capture that goes away at the end.
+        let folder = match plan.recorded {
+            Recorded::Temporary if on_screen => Some(temporary_folder()?),
+            _ => None,
+        };
+        let file = match (&plan.recorded, &folder) {
+            (Recorded::File(path), _) => Some(path.clone()),
+            (_, Some(folder)) => Some(folder.path().join("capture.pcapng")),
+            _ => None,
+        };
+        let writer = match &file {
+            Some(path) => {
+                let options = Options {
+                    snaplen: plan.snaplen,
+                    start_ns: plan.start_ns,
+                };
+                Some(record::create(path, options)?)
+            }
+            None => None,
+        };
+
+        let ready = Ready {
+            listen: plan
+                .relay
+                .addresses()
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+            upstream: Some(plan.upstream.clone()),
+            capture: file.as_ref().map(|path| path.display().to_string()),
+            seed: None,
+        };
+        let timeline = Arc::new(RwLock::new(Timeline::new()));
+        let status = Arc::new(Mutex::new(Status {
+            title: format!("{} -> {}", ready.listen.join(" "), plan.upstream),
+            recording: file.as_ref().map(|path| Recording {
+                path: path.display().to_string(),
+                ..Recording::default()
+            }),
+            start_ns: plan.start_ns,
+            ..Status::default()
+        }));
+
+        {
+            let _inside = runtime.enter();
+            signal::watch(stop.clone(), screen_stop.clone())?;
+        }
+        let mut output = (!on_screen).then(|| Output::new(plan.format, plan.start_ns));
+        if let Some(output) = &mut output {
+            output.ready(&ready)?;
+        }
+        let (pulse, beat) = watch::channel(0);
+        let (sender, events) = mpsc::channel(record::QUEUE);
+        let recorder = Recorder {
+            timeline: timeline.clone(),
+            status: status.clone(),
+            writer,
+            output,
+            output_failed: None,
+            until_sessions: plan.until.sessions,
+            stop: stop.clone(),
+            pulse,
+        }
+        .spawn(events)?;
+
+        let relay = runtime.spawn(plan.relay.run(sender, stop.clone()));
+        if let Some(idle) = plan.until.idle {
+            runtime.spawn(stop_when_idle(beat, idle, stop.clone()));
+        }
+        let driver = runtime.spawn(driver(stop.clone()));
+
+        let shown = if on_screen {
+            let read_back: Arc<dyn ReadBack + Send + Sync> = match &file {
+                Some(path) => Arc::new(CaptureFile::open(path)?),
+                None => Arc::new(NothingKept),
+            };
+            let shown = tui::run(Screen {
+                timeline,
+                status: status.clone(),
+                read_back,
+                look: plan.appearance.look(),
+                stop: screen_stop,
+            });
+            stop.cancel();
+            shown
+                .context("cannot run the screen")
+                .map_err(Failure::from)
+        } else {
+            Ok(())
+        };
+
+        let relayed = runtime.block_on(relay);
+        let driven = runtime.block_on(async {
+            tokio::select! {
+                done = driver => done.context("the driver of the run has ended badly")?,
+                () = stop.cancelled() => Ok(()),
+            }
+        });
+        let recorded = recorder
+            .join()
+            .map_err(|_| Failure::new("the recorder has ended badly"))?;
+        shown?;
+        relayed.context("the relay has ended badly")?;
+        recorded?;
+        driven?;
+        if let Some(reason) = failed_recording(&status) {
+            return Err(Failure::new(format!("the capture has stopped: {reason}"))
+                .hint("make room on the disk; what was recorded before is kept"));
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn failed_recording(status: &Mutex<Status>) -> Option<String> {
+    lock(status)
+        .recording
+        .as_ref()
+        .and_then(|recording| recording.failed.clone())
+}
+
+/// Cancels `stop` when `beat` has not changed for `idle`.
+async fn stop_when_idle(mut beat: watch::Receiver<u64>, idle: Duration, stop: CancellationToken) {
+    loop {
+        match tokio::time::timeout(idle, beat.changed()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return,
+            Err(_) => return stop.cancel(),
+        }
+    }
+}
+
+/// What there is to read back without a capture.
+#[derive(Debug)]
+struct NothingKept;
+
+impl ReadBack for NothingKept {
+    fn read(&self, _: Span, _: u64, _: usize) -> std::io::Result<Chunk> {
+        Err(std::io::Error::other(
+            "nothing is recorded (--no-capture), so heads and bodies cannot be shown",
+        ))
+    }
+}
+
+/// Copies a temporary capture to the place where the user wants it; never over an existing file.
+#[expect(dead_code, reason = "the screen's prompt at quit is being plugged in")]
+pub(super) fn save(from: &Path, to: &Path) -> Result<(), Failure> {
+    let mut source =
+        std::fs::File::open(from).with_context(|| format!("cannot open {}", from.display()))?;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    let mut target = options
+        .open(to)
+        .with_context(|| format!("cannot save the capture as {}", to.display()))?;
+    std::io::copy(&mut source, &mut target)
+        .with_context(|| format!("cannot save the capture as {}", to.display()))?;
+    Ok(())
+}

@@ -1,0 +1,255 @@
+//! `bitstap view`: a capture on the screen, or its timeline as text or JSON.
+
+use std::io::{self, Read};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
+
+use anyhow::Context;
+
+use crate::capture::{self, CaptureFile, Reader, Writer};
+use crate::event::Event;
+use crate::timeline::{ReadBack, Remark, Timeline};
+use crate::tui::{self, Screen, Status};
+
+use super::failure::Failure;
+use super::output::{Format, Output};
+use super::record::{lock, write};
+use super::source::{Source, Step};
+use super::stage::{self, Appearance};
+
+/// Show captures: on the screen, or as text or JSON
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  bitstap view upload.pcapng\n  bitstap view --json windows.pcap.gz | jq 'select(.type == \"session\")'"
+)]
+pub(super) struct Args {
+    /// Captures: pcapng or pcap, also gzipped, of bitstap or of any other program; several are merged by time
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Go on reading while the file grows (one file)
+    #[arg(long)]
+    follow: bool,
+    #[command(flatten)]
+    format: Format,
+    #[command(flatten)]
+    appearance: Appearance,
+}
+
+/// How many events of a file are taken under one lock of the timeline; one that grows gives them singly.
+const BATCH: usize = 256;
+
+/// Runs the subcommand.
+pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let source = if args.follow {
+        follow(&args.files, &stop)?
+    } else {
+        Source::open(&args.files)?
+    };
+    stage::raise_on_signal(&stop)?;
+    if args.format.wants_screen() {
+        on_screen(args, source, stop)
+    } else {
+        headless(args.format, source, &stop)
+    }
+}
+
+fn headless(format: Format, mut source: Source, stop: &AtomicBool) -> Result<ExitCode, Failure> {
+    let mut output = Output::new(format, source.start_ns());
+    let mut timeline = Timeline::new();
+    let mut truncated = false;
+    while !stop.load(Ordering::Relaxed)
+        && let Some(step) = source.next()
+    {
+        match step? {
+            Step::Event { event, position } => timeline.apply(&event, position),
+            Step::Note(text) => {
+                truncated = true;
+                timeline.remark(about_file(&timeline, text));
+            }
+        }
+        let changes = timeline.take_changes();
+        output.changes(&timeline, &changes)?;
+        if output.is_closed() {
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
+    timeline.finish();
+    let changes = timeline.take_changes();
+    output.changes(&timeline, &changes)?;
+    output.finish(&timeline, truncated)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn on_screen(args: Args, source: Source, stop: Arc<AtomicBool>) -> Result<ExitCode, Failure> {
+    let names: Vec<String> = args
+        .files
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    let timeline = Arc::new(RwLock::new(Timeline::new()));
+    let status = Arc::new(Mutex::new(Status {
+        title: names.join(" "),
+        start_ns: source.start_ns(),
+        ..Status::default()
+    }));
+
+    let folder = match source.direct() {
+        Some(_) => None,
+        None => Some(stage::temporary_folder()?),
+    };
+    let (read_back, copy): (Arc<dyn ReadBack + Send + Sync>, _) = match (source.direct(), &folder) {
+        (Some(path), _) => (Arc::new(CaptureFile::open(path)?), None),
+        (None, Some(folder)) => {
+            let path = folder.path().join("copy.pcapng");
+            let options = capture::Options {
+                start_ns: source.start_ns(),
+                ..capture::Options::default()
+            };
+            let writer = Writer::create(&path, options)?;
+            (Arc::new(CaptureFile::open(&path)?), Some(writer))
+        }
+        (None, None) => return Err(Failure::new("no folder for a temporary capture")),
+    };
+
+    let loader = {
+        let (timeline, status) = (timeline.clone(), status.clone());
+        let stop = stop.clone();
+        std::thread::Builder::new()
+            .name("loader".to_owned())
+            .spawn(move || {
+                let batch = if args.follow { 1 } else { BATCH };
+                load(source, copy, batch, &timeline, &status, &stop);
+            })
+            .context("cannot start reading")?
+    };
+    let shown = tui::run(Screen {
+        timeline,
+        status,
+        read_back,
+        look: args.appearance.look(),
+        stop: stop.clone(),
+    });
+    stop.store(true, Ordering::Relaxed);
+    // A loader that panicked has nothing more to say; the screen is over.
+    let _ = loader.join();
+    shown.context("cannot run the screen")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Reads the source to its end into the timeline; errors are shown, not fatal: what was read stays.
+fn load(
+    mut source: Source,
+    mut copy: Option<Writer>,
+    at_once: usize,
+    timeline: &RwLock<Timeline>,
+    status: &Mutex<Status>,
+    stop: &AtomicBool,
+) {
+    let mut over = false;
+    while !over && !stop.load(Ordering::Relaxed) {
+        let mut batch: Vec<(Event, u64)> = Vec::with_capacity(at_once);
+        let mut notes = Vec::new();
+        while batch.len() < at_once && notes.is_empty() {
+            match source.next() {
+                Some(Ok(Step::Event { event, position })) => {
+                    match store(&mut copy, &event, position) {
+                        Ok(position) => batch.push((event, position)),
+                        Err(failure) => {
+                            notes.push(failure.to_string());
+                            over = true;
+                        }
+                    }
+                }
+                Some(Ok(Step::Note(text))) => notes.push(text),
+                Some(Err(failure)) => {
+                    notes.push(failure.to_string());
+                    over = true;
+                }
+                None => {
+                    over = true;
+                    break;
+                }
+            }
+        }
+        if let Some(Err(error)) = copy.as_mut().map(Writer::flush) {
+            notes.push(error.to_string());
+            over = true;
+        }
+        let mut timeline = write(timeline);
+        for (event, position) in &batch {
+            timeline.apply(event, *position);
+        }
+        for text in notes {
+            let remark = about_file(&timeline, text);
+            timeline.remark(remark);
+        }
+        timeline.take_changes();
+        if over {
+            timeline.finish();
+        }
+    }
+    lock(status).ended = true;
+}
+
+fn store(copy: &mut Option<Writer>, event: &Event, position: u64) -> Result<u64, Failure> {
+    match copy {
+        Some(writer) => Ok(writer.write(event)?),
+        None => Ok(position),
+    }
+}
+
+fn about_file(timeline: &Timeline, text: String) -> Remark {
+    let at = timeline
+        .exchanges()
+        .last()
+        .map_or(Duration::ZERO, |row| row.times.begun);
+    Remark {
+        at,
+        conn: None,
+        leg: None,
+        exchange: None,
+        text,
+    }
+}
+
+/// Opens one file so that its end waits for more.
+fn follow(files: &[PathBuf], stop: &Arc<AtomicBool>) -> Result<Source, Failure> {
+    let [path] = files else {
+        return Err(Failure::new("--follow takes one file")
+            .hint("follow each file in a terminal of its own"));
+    };
+    let file = std::fs::File::open(path)
+        .with_context(|| format!("cannot open capture {}", path.display()))?;
+    let growing = Growing {
+        file,
+        stop: stop.clone(),
+    };
+    let reader = Reader::from_read(growing, path)?;
+    Ok(Source::new(vec![(path.clone(), reader)]))
+}
+
+/// A file whose end is not the end.
+#[derive(Debug)]
+struct Growing {
+    file: std::fs::File,
+    stop: Arc<AtomicBool>,
+}
+
+/// How often a file that stands still is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+impl Read for Growing {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let count = self.file.read(buffer)?;
+            if count > 0 || self.stop.load(Ordering::Relaxed) {
+                return Ok(count);
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! JSON Lines, schema 1: one object a line, `type` first.
+//!
+//! The fields are a contract with other programs (docs/json.md); they may grow, a rename needs a line
+//! in CHANGELOG. Readers ignore fields that they do not know.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::bits::{ContentRange, hresult};
+use crate::timeline::{Exchange, Remark, Session, Summary, Timeline, WireError};
+
+use super::unit;
+
+/// The version of the fields below.
+pub const SCHEMA: u32 = 1;
+
+/// The first line of a program that listens: printed when its ports accept.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Ready {
+    /// Addresses really listened on.
+    pub listen: Vec<String>,
+    /// Where the relay dials; absent for a program that has no upstream.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<String>,
+    /// The capture being written, if any.
+    pub capture: Option<String>,
+    /// The seed of the fault rules, if any are loaded.
+    pub seed: Option<u64>,
+}
+
+/// Returns the `ready` line.
+pub fn ready(ready: &Ready) -> String {
+    #[derive(Serialize)]
+    struct Line<'l> {
+        r#type: &'static str,
+        schema: u32,
+        #[serde(flatten)]
+        ready: &'l Ready,
+    }
+    line(&Line {
+        r#type: "ready",
+        schema: SCHEMA,
+        ready,
+    })
+}
+
+/// Returns the `exchange` line of one row of `timeline`; `start_ns` is the capture's start in
+/// nanoseconds since 1970-01-01 UTC.
+pub fn exchange(timeline: &Timeline, exchange: &Exchange, start_ns: u64) -> String {
+    let times = exchange.times;
+    let client = timeline
+        .connection(exchange.conn)
+        .and_then(|connection| connection.client)
+        .map(|client| client.to_string());
+    line(&ExchangeLine {
+        r#type: "exchange",
+        no: exchange.no,
+        t: times.begun.as_secs_f64(),
+        at: unit::moment(start_ns, times.begun),
+        conn: exchange.conn.0,
+        client,
+        session: exchange.session,
+        method: &exchange.method,
+        url: &exchange.url,
+        packet: exchange.packet.map(crate::bits::Packet::name),
+        status: exchange.status,
+        range: exchange.range,
+        received: exchange.received,
+        session_id: exchange.session_id.as_deref(),
+        request_body: exchange.request.map_or(0, |message| message.body),
+        response_body: exchange.response.map_or(0, |message| message.body),
+        error: exchange.error.map(error),
+        time: Parts {
+            request_ms: between(Some(times.begun), times.request_end),
+            wait_ms: between(times.request_end, times.response_begun),
+            response_ms: between(times.response_begun, times.ended),
+        },
+        outcome: exchange.outcome.name(),
+        faults: [],
+        rewrites: [],
+        findings: [],
+    })
+}
+
+/// Returns the `session` line of one row.
+pub fn session(session: &Session, start_ns: u64) -> String {
+    line(&SessionLine {
+        r#type: "session",
+        no: session.no,
+        kind: session.kind.name(),
+        session_id: session.session_id.as_deref(),
+        url: &session.url,
+        name: &session.name,
+        state: session.state.name(),
+        total: session.total,
+        acknowledged: session.acknowledged,
+        sent: session.sent,
+        resent: session.resent,
+        exchanges: session.exchanges,
+        connections: session.connections,
+        restarts: session.restarts,
+        rewinds: session.rewinds,
+        reply_url: session.reply_url.as_deref(),
+        reply_bytes: session.reply_bytes,
+        first: unit::moment(start_ns, session.first),
+        last: unit::moment(start_ns, session.last),
+        client: session.client.map(|client| client.to_string()),
+        user_agent: session.user_agent.as_deref(),
+        sha256: None,
+        story: &session.story,
+    })
+}
+
+/// Returns the `note` line of a remark.
+pub fn note(remark: &Remark) -> String {
+    #[derive(Serialize)]
+    struct Line<'l> {
+        r#type: &'static str,
+        t: f64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        conn: Option<u32>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        exchange: Option<u32>,
+        text: &'l str,
+    }
+    line(&Line {
+        r#type: "note",
+        t: remark.at.as_secs_f64(),
+        conn: remark.conn.map(|conn| conn.0),
+        exchange: remark.exchange,
+        text: &remark.text,
+    })
+}
+
+/// Returns the `summary` line, always the last one. `truncated` tells that the capture ended inside a
+/// block or that something of it could not be read.
+pub fn summary(summary: &Summary, truncated: bool) -> String {
+    #[derive(Serialize)]
+    struct Findings {
+        error: u64,
+        warning: u64,
+        note: u64,
+    }
+    #[derive(Serialize)]
+    struct Bytes {
+        to_server: u64,
+        to_client: u64,
+    }
+    #[derive(Serialize)]
+    struct Line {
+        r#type: &'static str,
+        exchanges: u64,
+        sessions: u64,
+        connections: u64,
+        findings: Findings,
+        bytes: Bytes,
+        truncated: bool,
+    }
+    line(&Line {
+        r#type: "summary",
+        exchanges: summary.exchanges,
+        sessions: summary.sessions,
+        connections: summary.connections,
+        findings: Findings {
+            error: 0,
+            warning: 0,
+            note: 0,
+        },
+        bytes: Bytes {
+            to_server: summary.to_server,
+            to_client: summary.to_client,
+        },
+        truncated,
+    })
+}
+
+#[derive(Serialize)]
+struct ExchangeLine<'l> {
+    r#type: &'static str,
+    no: u32,
+    t: f64,
+    at: String,
+    conn: u32,
+    client: Option<String>,
+    session: Option<u32>,
+    method: &'l str,
+    url: &'l str,
+    packet: Option<&'static str>,
+    status: Option<u16>,
+    range: Option<ContentRange>,
+    received: Option<u64>,
+    session_id: Option<&'l str>,
+    request_body: u64,
+    response_body: u64,
+    error: Option<ErrorObject>,
+    time: Parts,
+    outcome: &'static str,
+    faults: [&'static str; 0],
+    rewrites: [&'static str; 0],
+    findings: [&'static str; 0],
+}
+
+#[derive(Serialize)]
+struct SessionLine<'l> {
+    r#type: &'static str,
+    no: u32,
+    kind: &'static str,
+    session_id: Option<&'l str>,
+    url: &'l str,
+    name: &'l str,
+    state: &'static str,
+    total: Option<u64>,
+    acknowledged: u64,
+    sent: u64,
+    resent: u64,
+    exchanges: u32,
+    connections: u32,
+    restarts: u32,
+    rewinds: u32,
+    reply_url: Option<&'l str>,
+    reply_bytes: u64,
+    first: String,
+    last: String,
+    client: Option<String>,
+    user_agent: Option<&'l str>,
+    sha256: Option<&'l str>,
+    story: &'l [String],
+}
+
+#[derive(Serialize)]
+struct ErrorObject {
+    code: String,
+    name: String,
+    context: Option<u32>,
+}
+
+/// Milliseconds of the parts of an exchange; `null` for a part that was not reached.
+#[derive(Serialize)]
+struct Parts {
+    request_ms: Option<f64>,
+    wait_ms: Option<f64>,
+    response_ms: Option<f64>,
+}
+
+fn error(error: WireError) -> ErrorObject {
+    ErrorObject {
+        code: format!("0x{:08X}", error.code),
+        name: hresult::name(error.code),
+        context: error.context,
+    }
+}
+
+/// An early answer ends before the request does: that wait reads as 0.
+fn between(from: Option<Duration>, to: Option<Duration>) -> Option<f64> {
+    let ms = unit::millis(to?.saturating_sub(from?));
+    Some((ms * 1000.0).round() / 1000.0)
+}
+
+/// Serialising plain structs of strings and numbers cannot fail; were it ever to, a reader still gets
+/// an object that says so.
+fn line(value: &impl Serialize) -> String {
+    serde_json::to_string(value)
+        .unwrap_or_else(|error| format!(r#"{{"type":"note","t":0,"text":"{error}"}}"#))
+}

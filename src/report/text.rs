@@ -1,0 +1,154 @@
+//! A timeline as lines of text for people: aligned, without colour, safe to pipe.
+
+use crate::bits::hresult;
+use crate::timeline::{Exchange, Outcome, Remark, Session, Summary};
+
+use super::unit;
+
+/// Column heads for [`exchange`] lines.
+pub const EXCHANGE_HEAD: &str =
+    "    no      time  packet          range                     st        next      wait  what";
+
+/// Returns one line for an exchange.
+pub fn exchange(exchange: &Exchange) -> String {
+    let what = match exchange.packet {
+        Some(packet) => packet.name().to_owned(),
+        None => clean(&exchange.method, 14),
+    };
+    let range = exchange.range.map_or_else(
+        || "-".to_owned(),
+        |range| match range.total {
+            Some(total) => format!("{}-{}/{total}", range.first, range.last),
+            None => format!("{}-{}/*", range.first, range.last),
+        },
+    );
+    let status = exchange
+        .status
+        .map_or_else(|| "-".to_owned(), |status| status.to_string());
+    let received = exchange
+        .received
+        .map_or_else(|| "-".to_owned(), |received| received.to_string());
+    let wait = match (exchange.times.request_end, exchange.times.response_begun) {
+        (Some(from), Some(to)) => unit::duration(to.saturating_sub(from)),
+        _ => "-".to_owned(),
+    };
+    format!(
+        "{:>6} {:>9.3}  {what:<15} {range:<24} {status:>3} {received:>11} {wait:>9}  {}",
+        exchange.no,
+        exchange.times.begun.as_secs_f64(),
+        remarks(exchange),
+    )
+    .trim_end()
+    .to_owned()
+}
+
+/// What the columns cannot say: the URL, the error by name, how it ended.
+fn remarks(exchange: &Exchange) -> String {
+    let mut words = vec![clean(&exchange.url, 200)];
+    if let Some(error) = exchange.error {
+        words.push(hresult::name(error.code));
+    }
+    if !matches!(exchange.outcome, Outcome::Complete) {
+        words.push(format!("[{}]", exchange.outcome.name()));
+    }
+    words.join(" ")
+}
+
+/// Returns one line for a session, and one line more per sentence of its story.
+pub fn session(session: &Session) -> String {
+    let mut text = format!(
+        "session {} {} {}: {}",
+        session.no,
+        session.kind.name(),
+        clean(&session.name, 80),
+        session.state.name(),
+    );
+    let done = session.acknowledged;
+    match (unit::percent(done, session.total), session.total) {
+        (Some(percent), Some(total)) => {
+            text.push_str(&format!(", {done} of {total} bytes ({percent}%)"));
+        }
+        _ => text.push_str(&format!(", {done} bytes")),
+    }
+    for (count, word) in [
+        (session.restarts, "restart"),
+        (session.rewinds, "rewind"),
+        (session.connections, "connection"),
+        (session.exchanges, "exchange"),
+    ] {
+        if count > 0 {
+            let plural = if count == 1 { "" } else { "s" };
+            text.push_str(&format!(", {count} {word}{plural}"));
+        }
+    }
+    if session.resent > 0 {
+        text.push_str(&format!(", {} sent twice", unit::size(session.resent)));
+    }
+    for sentence in &session.story {
+        text.push_str("\n    ");
+        text.push_str(&clean(sentence, usize::MAX));
+    }
+    text
+}
+
+/// Returns one line for a remark.
+pub fn note(remark: &Remark) -> String {
+    format!(
+        "  note {:>9.3}  {}",
+        remark.at.as_secs_f64(),
+        clean(&remark.text, usize::MAX)
+    )
+}
+
+/// Returns the last line.
+pub fn summary(summary: &Summary) -> String {
+    format!(
+        "{} exchanges, {} sessions, {} connections; {} to the server, {} to the client",
+        summary.exchanges,
+        summary.sessions,
+        summary.connections,
+        unit::size(summary.to_server),
+        unit::size(summary.to_client),
+    )
+}
+
+/// Returns `text` with everything that could move a terminal's cursor or reorder its line escaped, and
+/// cut to `width` characters.
+///
+/// Names and URLs are a peer's bytes: C0 and C1 controls, DEL and the bidirectional controls of Unicode
+/// are shown as `\u{..}`.
+pub fn clean(text: &str, width: usize) -> String {
+    let mut shown = String::with_capacity(text.len().min(256));
+    for (count, character) in text.chars().enumerate() {
+        if count == width {
+            shown.push('~');
+            break;
+        }
+        let hidden = character.is_control()
+            || matches!(character, '\u{200E}' | '\u{200F}' | '\u{061C}' | '\u{FEFF}')
+            || ('\u{202A}'..='\u{202E}').contains(&character)
+            || ('\u{2066}'..='\u{2069}').contains(&character)
+            || matches!(character, '\u{2028}' | '\u{2029}');
+        if hidden {
+            shown.extend(character.escape_unicode());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hostile_name_cannot_reach_the_terminal() {
+        assert_eq!(clean("a\u{1b}[2Jb", 80), "a\\u{1b}[2Jb");
+        assert_eq!(clean("x\u{202E}gpj", 80), "x\\u{202e}gpj");
+        assert_eq!(clean("line\r\nline", 80), "line\\u{d}\\u{a}line");
+        assert_eq!(clean("\u{9b}31m", 80), "\\u{9b}31m");
+        assert_eq!(clean("abcdef", 3), "abc~");
+        assert_eq!(clean("abc", 3), "abc");
+    }
+}
