@@ -6,16 +6,14 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::bits::{self, Ack, Packet, Request};
 use crate::event::{Close, ConnId, Direction, Event, Fact, Leg, Missing, Note, What};
-use crate::wire::{Conversation, Ending, Framing, Head, Item, Malformed, Seen, Stream};
+use crate::wire::{Conversation, Seen, Stream};
 
-use super::downloads::{self, Lies};
+use super::exchange::{Half, Open};
 use super::lane::{Lane, Run, RunKind, towards};
-use super::ledger::{Ledger, Locus, number};
-use super::row::{Exchange, Message, Outcome, Remark, Text, Times, WireError};
+use super::ledger::{Ledger, Locus};
+use super::row::{Remark, Text};
 use super::uploads::Here;
-use super::place;
 
 /// Where a request goes, in comparable form, and its target as sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,68 +25,29 @@ pub(super) struct Place {
     pub(super) target: Text,
 }
 
-/// How far one message of an exchange has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Half {
-    Waiting,
-    Done,
-    Cut,
-    /// It never came.
-    Absent,
-    /// It cannot be read.
-    Broken,
-}
-
-/// An exchange that is not over.
-#[derive(Debug)]
-struct Open {
-    /// The conversation's number of the exchange; `None` for a response without its request.
-    wire: Option<u64>,
-    no: u32,
-    request: Box<Request>,
-    ack: Option<Box<Ack>>,
-    status: u16,
-    /// The session, if the packet has one.
-    session: Option<u32>,
-    requested: Half,
-    answered: Half,
-    /// The request's head is complete.
-    headed: bool,
-    /// The response in progress is not the final one (1xx).
-    interim: bool,
-    injected: bool,
-    /// Content bytes of the request, of the response.
-    sent: u64,
-    came: u64,
-    lies: Lies,
-}
-
 /// A connection that is not over.
 #[derive(Debug)]
 pub(super) struct Live {
-    row: usize,
-    locus: Locus,
-    talk: Conversation,
-    requests: Lane,
-    responses: Lane,
-    open: VecDeque<Open>,
-    here: Here,
+    pub(super) row: usize,
+    pub(super) locus: Locus,
+    pub(super) talk: Conversation,
+    pub(super) requests: Lane,
+    pub(super) responses: Lane,
+    pub(super) open: VecDeque<Open>,
+    pub(super) here: Here,
     /// Downloads that this connection carried.
-    downloads: Vec<u32>,
+    pub(super) downloads: Vec<u32>,
     /// The place of the last request: the next one mostly goes there too.
-    last: Option<(Option<Text>, Place)>,
-    joined: bool,
+    pub(super) last: Option<(Option<Text>, Place)>,
+    pub(super) joined: bool,
     /// From this byte to the client on, the proxy answers itself.
-    injects: Option<u64>,
-    dialled: Option<Duration>,
-    has_upstream: bool,
-    upstream_ended: [bool; 2],
+    pub(super) injects: Option<u64>,
+    pub(super) dialled: Option<Duration>,
+    pub(super) has_upstream: bool,
+    pub(super) upstream_ended: [bool; 2],
     /// Who ended the connection first, for a sentence.
-    ended_by: Option<&'static str>,
+    pub(super) ended_by: Option<&'static str>,
 }
-
-/// How many downloads one connection remembers.
-const KEPT_DOWNLOADS: usize = 64;
 
 impl Live {
     pub(super) fn new(row: usize, conn: ConnId, joined: bool) -> Self {
@@ -184,10 +143,10 @@ impl Live {
                 let Some(stream) = self.count(*direction, position, at, len, ledger) else {
                     return;
                 };
+                self.end_run(stream, |kind| kind != RunKind::Stray, ledger);
                 seen.clear();
                 self.talk.feed(stream, bytes, seen);
                 self.read(at, seen, ledger);
-                self.end_missing_run(stream, ledger);
                 self.show_partial_head(stream, ledger);
             }
             What::Missing {
@@ -198,7 +157,7 @@ impl Live {
                 let Some(stream) = self.count(*direction, position, at, *len, ledger) else {
                     return;
                 };
-                self.missing(stream, at, *len, *why, ledger);
+                self.missing(stream, *len, *why, ledger);
                 seen.clear();
                 self.talk.skip(stream, *len, seen);
                 self.read(at, seen, ledger);
@@ -208,7 +167,7 @@ impl Live {
         }
     }
 
-    fn lane(&mut self, stream: Stream) -> &mut Lane {
+    pub(super) fn lane(&mut self, stream: Stream) -> &mut Lane {
         match stream {
             Stream::Requests => &mut self.requests,
             Stream::Responses => &mut self.responses,
@@ -244,18 +203,11 @@ impl Live {
         Some(stream)
     }
 
-    fn missing(
-        &mut self,
-        stream: Stream,
-        at: Duration,
-        len: u64,
-        why: Missing,
-        ledger: &mut Ledger,
-    ) {
+    fn missing(&mut self, stream: Stream, len: u64, why: Missing, ledger: &mut Ledger) {
         let lane = self.lane(stream);
         lane.torn = true;
         let offset = lane.offset.saturating_sub(len);
-        self.add_to_run(stream, RunKind::Missing(why), at, offset, len, ledger);
+        self.add_to_run(stream, RunKind::Missing(why), offset, len, ledger);
     }
 
     /// Takes note that the sender of one direction ended it.
@@ -304,7 +256,7 @@ impl Live {
         seen.clear();
         self.talk.finish(stream, seen);
         self.read(at, seen, ledger);
-        self.end_run(stream, ledger);
+        self.end_run(stream, |_| true, ledger);
         for open in &mut self.open {
             match stream {
                 Stream::Requests if open.requested == Half::Waiting => open.requested = Half::Cut,
@@ -336,6 +288,7 @@ impl Live {
         if self.requests.ended && self.responses.ended {
             return;
         }
+        self.ended_by.get_or_insert("the capture ends");
         self.end(Stream::Requests, at, seen, ledger);
         self.end(Stream::Responses, at, seen, ledger);
         self.part(ledger);
@@ -344,7 +297,10 @@ impl Live {
     fn note(&mut self, event: &Event, note: &Note, ledger: &mut Ledger) {
         let exchange = self.open.front().map(|open| open.no);
         match &note.fact {
-            Fact::Answered { .. } | Fact::ConnectFailed { status: Some(_), .. } => {
+            Fact::Answered { .. }
+            | Fact::ConnectFailed {
+                status: Some(_), ..
+            } => {
                 self.injects = Some(self.responses.offset);
             }
             Fact::TimedOut { .. } | Fact::Closing { .. } if self.ended_by.is_none() => {
@@ -370,363 +326,58 @@ impl Live {
         });
     }
 
-    // --- items ---
-
-    fn read(&mut self, at: Duration, seen: &mut Vec<Seen>, ledger: &mut Ledger) {
-        for found in seen.drain(..) {
-            let stream = found.stream;
-            if !matches!(found.item, Item::Stray { .. }) {
-                self.end_stray_run(stream, ledger);
-            }
-            match found.item {
-                Item::Begin { offset } => self.begin(stream, found.exchange, offset, ledger),
-                Item::Head { head, framing } => {
-                    let known = self.find(stream, found.exchange);
-                    match (known, stream) {
-                        (None, _) => {}
-                        (Some(slot), Stream::Requests) => self.request_head(slot, &head, ledger),
-                        (Some(slot), Stream::Responses) => {
-                            self.response_head(slot, &head, framing, ledger);
-                        }
-                    }
-                }
-                Item::Data { len, .. } | Item::Absent { len, .. } => {
-                    self.content(stream, found.exchange, len, at, ledger);
-                }
-                Item::ChunkFraming { len, .. } => {
-                    if let Some(message) = self.message(stream, found.exchange, ledger) {
-                        message.body_wire = message.body_wire.saturating_add(len);
-                    }
-                }
-                Item::End { ending, .. } => self.ended(stream, found.exchange, ending, at),
-                Item::Stray { offset, len } => {
-                    self.add_to_run(stream, RunKind::Stray, at, offset, len, ledger);
-                }
-                Item::Malformed { offset, what } => {
-                    self.malformed(stream, found.exchange, offset, what, at, ledger);
-                }
-                Item::Opaque { offset, .. } => self.opaque(stream, offset, at, ledger),
-            }
-        }
-        self.give_up_opaque();
-        self.settle(at, ledger);
-    }
-
-    /// Finds the open exchange that an item belongs to.
-    fn find(&self, stream: Stream, wire: Option<u64>) -> Option<usize> {
-        if wire.is_none() && stream == Stream::Requests {
-            return None;
-        }
-        self.open.iter().position(|open| open.wire == wire)
-    }
-
-    fn message<'l>(
-        &self,
-        stream: Stream,
-        wire: Option<u64>,
-        ledger: &'l mut Ledger,
-    ) -> Option<&'l mut Message> {
-        let open = self.open.get(self.find(stream, wire)?)?;
-        let row = ledger.exchange(open.no)?;
-        match stream {
-            Stream::Requests => row.request.as_mut(),
-            Stream::Responses => row.response.as_mut(),
-        }
-    }
-
-    fn begin(&mut self, stream: Stream, wire: Option<u64>, offset: u64, ledger: &mut Ledger) {
-        let (conn, at) = (self.locus.conn, self.lane(stream).at(offset));
-        let message = Message {
-            head: self.lane(stream).span(conn, offset, 0),
-            body_offset: offset,
-            body_wire: 0,
-            body: 0,
-            length: None,
-        };
-        match stream {
-            Stream::Requests => self.open_row(wire, at, Some(message), ledger),
-            Stream::Responses => {
-                if wire.is_none() {
-                    if !(self.joined || self.requests.torn || self.responses.torn) {
-                        let text = format!(
-                            "A response came that no request had asked for, at byte {offset} towards the client."
-                        );
-                        ledger.observe(at, conn, None, text);
-                        return;
-                    }
-                    self.open_row(None, at, None, ledger);
-                }
-                let injected = self.injects.is_some_and(|from| offset >= from);
-                let Some(open) = self.find(stream, wire).and_then(|slot| self.open.get_mut(slot))
-                else {
-                    return;
-                };
-                open.injected = injected;
-                if injected {
-                    self.injects = None;
-                }
-                if let Some(row) = ledger.exchange(open.no) {
-                    row.response = Some(message);
-                    row.times.response_begun = Some(at);
-                }
-            }
-        }
-    }
-
-    fn open_row(
-        &mut self,
-        wire: Option<u64>,
-        at: Duration,
-        request: Option<Message>,
-        ledger: &mut Ledger,
-    ) {
-        if wire.is_none() && request.is_some() {
-            return;
-        }
-        let no = number(ledger.exchanges.len());
-        let empty = ledger.texts.share("");
-        let seen = request.is_some();
-        ledger.exchanges.push(Exchange {
-            no,
-            conn: self.locus.conn,
-            session: None,
-            method: Text::clone(&empty),
-            url: empty,
-            packet: None,
-            status: None,
-            range: None,
-            received: None,
-            session_id: None,
-            error: None,
-            times: Times {
-                begun: at,
-                ..Times::default()
-            },
-            outcome: Outcome::InFlight,
-            request,
-            response: None,
-        });
-        if let Some(row) = ledger.connections.get_mut(self.row) {
-            row.exchanges = row.exchanges.saturating_add(1);
-        }
-        self.open.push_back(Open {
-            wire,
-            no,
-            request: Box::default(),
-            ack: None,
-            status: 0,
-            session: None,
-            requested: if seen { Half::Waiting } else { Half::Done },
-            answered: if self.responses.ended {
-                Half::Absent
-            } else {
-                Half::Waiting
-            },
-            headed: !seen,
-            interim: false,
-            injected: false,
-            sent: 0,
-            came: 0,
-            lies: Lies::Nowhere,
-        });
-    }
-
-    fn request_head(&mut self, slot: usize, head: &Head, ledger: &mut Ledger) {
-        let request = bits::packet::read_request(head);
-        let target = String::from_utf8_lossy(head.target().unwrap_or_default());
-        let method = String::from_utf8_lossy(head.method().unwrap_or_default());
-        let place = self.place(&target, request.host.as_deref(), ledger);
-        let method = ledger.texts.share(&method);
-        let session_id = request.session_id.as_deref().map(|id| ledger.texts.share(id));
-        let Some(open) = self.open.get_mut(slot) else {
-            return;
-        };
-        open.headed = true;
-        let no = open.no;
-        let mut packet = request.packet;
-        let reply = ledger
-            .upload_replying_at(&place)
-            .filter(|_| !request.upload)
-            .filter(|_| bits::packet::download_packet(method.as_bytes()).is_some());
-        if reply.is_some() {
-            packet = bits::packet::download_packet(method.as_bytes());
-        }
-        if let Some(row) = ledger.exchange(no) {
-            row.method = method;
-            row.url = Text::clone(&place.target);
-            row.packet = packet;
-            row.session_id = session_id;
-            let asked = request.wanted.first().and_then(|range| {
-                range.1.map(|last| bits::ContentRange {
-                    first: range.0,
-                    last,
-                    total: None,
-                })
-            });
-            row.range = request.range.or(asked.filter(|_| packet == Some(Packet::Get)));
-            if let Some(message) = &mut row.request {
-                fill(message, head);
-            }
-        }
-        match packet {
-            Some(Packet::Head | Packet::Get) => {
-                let session = match reply {
-                    Some(session) => {
-                        ledger.join(no, session);
-                        session
-                    }
-                    None => {
-                        let session = ledger.download_begun(self.locus, no, &request, &place);
-                        if !self.downloads.contains(&session) && self.downloads.len() < KEPT_DOWNLOADS {
-                            self.downloads.push(session);
-                            ledger.download_connected(session);
-                        }
-                        session
-                    }
-                };
-                open.session = Some(session);
-            }
-            Some(Packet::Notification) => {
-                let url = request.original_url.as_deref().unwrap_or_default();
-                if let Some(session) = ledger.upload_of_notification(url) {
-                    ledger.join(no, session);
-                }
-            }
-            _ if request.upload => {
-                ledger.upload_begun(&mut self.here, self.locus, no, &request, &place);
-            }
-            _ => {}
-        }
-        open.request = Box::new(Request { packet, ..request });
-    }
-
-    /// Returns where a request goes.
-    fn place(&mut self, target: &str, host: Option<&str>, ledger: &mut Ledger) -> Place {
-        if let Some((known_host, known)) = &self.last
-            && known_host.as_deref() == host
-            && known.target.as_ref() == target
-        {
-            return known.clone();
-        }
-        let (authority, path) = place::split(target);
-        let authority = authority.or(host).map(str::to_ascii_lowercase);
-        let row = ledger.connections.get(self.row);
-        let address = || {
-            row.and_then(|row| row.server)
-                .map_or_else(String::new, |server| server.to_string())
-        };
-        let named = authority.unwrap_or_else(address);
-        let found = Place {
-            host: ledger.texts.share(&named),
-            path: ledger.texts.share(path),
-            target: ledger.texts.share(target),
-        };
-        let host = host.map(|host| ledger.texts.share(host));
-        self.last = Some((host, found.clone()));
-        found
-    }
-
-    fn response_head(&mut self, slot: usize, head: &Head, framing: Framing, ledger: &mut Ledger) {
-        let status = head.status().unwrap_or_default();
-        let Some(open) = self.open.get_mut(slot) else {
-            return;
-        };
-        open.interim = (100..200).contains(&status) && status != 101;
-        let Some(row) = ledger.exchange(open.no) else {
-            return;
-        };
-        if let Some(message) = &mut row.response {
-            fill(message, head);
-        }
-        if open.interim {
-            return;
-        }
-        let ack = bits::packet::read_ack(head);
-        row.status = Some(status);
-        row.received = ack.received;
-        row.error = ack.error.map(|code| WireError {
-            code,
-            context: ack.context,
-        });
-        if row.packet == Some(Packet::Get) {
-            row.range = ack.range.or(row.range);
-        }
-        if row.session_id.is_none()
-            && let Some(id) = ack.session_id.as_deref()
-        {
-            let id = ledger.texts.share(id);
-            if let Some(row) = ledger.exchange(open.no) {
-                row.session_id = Some(id);
-            }
-        }
-        open.status = status;
-        open.session = ledger.exchange(open.no).and_then(|row| row.session);
-        if let (Some(session), Some(packet @ (Packet::Head | Packet::Get))) =
-            (open.session, open.request.packet)
-        {
-            ledger.download_answering(session, packet, status, &ack);
-            if packet == Packet::Get {
-                open.lies = downloads::lies(status, &ack);
-            }
-        }
-        open.ack = Some(Box::new(ack));
-        if framing == Framing::Tunnel {
-            open.answered = Half::Done;
-        }
-    }
-
-    fn content(
+    /// Adds bytes to a run of oddities; a run of another kind ends.
+    pub(super) fn add_to_run(
         &mut self,
         stream: Stream,
-        wire: Option<u64>,
+        kind: RunKind,
+        offset: u64,
         len: u64,
-        at: Duration,
         ledger: &mut Ledger,
     ) {
-        let Some(open) = self.find(stream, wire).and_then(|slot| self.open.get_mut(slot)) else {
+        let lane = self.lane(stream);
+        if let Some(run) = &mut lane.run
+            && run.kind == kind
+            && run.offset.saturating_add(run.len) == offset
+        {
+            run.len = run.len.saturating_add(len);
             return;
-        };
-        let Some(row) = ledger.exchange(open.no) else {
-            return;
-        };
-        let session = row.session;
-        let message = match stream {
-            Stream::Requests => row.request.as_mut(),
-            Stream::Responses => row.response.as_mut(),
-        };
-        if let Some(message) = message {
-            message.body = message.body.saturating_add(len);
-            message.body_wire = message.body_wire.saturating_add(len);
         }
-        let (before, packet) = match stream {
-            Stream::Requests => (&mut open.sent, Packet::Fragment),
-            Stream::Responses => (&mut open.came, Packet::Get),
-        };
-        let already = *before;
-        *before = before.saturating_add(len);
-        let Some(session) = session.filter(|_| open.request.packet == Some(packet)) else {
-            return;
-        };
-        match stream {
-            Stream::Requests => {
-                let start = open.request.range.map(|range| range.first);
-                ledger.upload_progress(session, start, already, len, at);
-            }
-            Stream::Responses => ledger.download_progress(session, open.lies, already, len, at),
-        }
+        let at = lane.at(offset);
+        self.end_run(stream, |_| true, ledger);
+        self.lane(stream).run = Some(Run {
+            kind,
+            at,
+            offset,
+            len,
+        });
     }
 
-    fn ended(&mut self, stream: Stream, wire: Option<u64>, ending: Ending, _at: Duration) {
-        let Some(open) = self.find(stream, wire).and_then(|slot| self.open.get_mut(slot)) else {
+    /// Ends the run of one direction, if there is one that is `meant`, and remarks on it.
+    pub(super) fn end_run(
+        &mut self,
+        stream: Stream,
+        meant: impl Fn(RunKind) -> bool,
+        ledger: &mut Ledger,
+    ) {
+        let conn = self.locus.conn;
+        let Some(run) = self.lane(stream).run.take_if(|run| meant(run.kind)) else {
             return;
         };
-        let half = match ending {
-            Ending::Complete | Ending::Closed | Ending::NextMessage => Half::Done,
-            Ending::Cut => Half::Cut,
+        let (len, offset, towards) = (run.len, run.offset, towards(stream));
+        let plural = if len == 1 { "" } else { "s" };
+        let text = match run.kind {
+            RunKind::Stray => {
+                format!("{len} byte{plural} at byte {offset} {towards} belong to no message.")
+            }
+            RunKind::Missing(Missing::NotSeen) => {
+                format!(
+                    "{len} byte{plural} at byte {offset} {towards} are missing from the capture."
+                )
+            }
+            RunKind::Missing(Missing::NotKept) => return,
         };
-        match stream {
-            Stream::Requests => open.requested = half,
-            Stream::Responses => open.answered = half,
-        }
+        let exchange = self.open.front().map(|open| open.no);
+        ledger.observe(run.at, conn, exchange, text);
     }
 }

@@ -61,7 +61,11 @@ impl Ledger {
         request: &Request,
         place: &Place,
     ) -> u32 {
-        let key = (locus.ip(), Text::clone(&place.host), Text::clone(&place.path));
+        let key = (
+            locus.ip(),
+            Text::clone(&place.host),
+            Text::clone(&place.path),
+        );
         let known = self.index.downloads.get(&key).copied();
         let known = known.filter(|&session| self.goes_on(session, request));
         let session = known.unwrap_or_else(|| {
@@ -110,7 +114,13 @@ impl Ledger {
     }
 
     /// Takes what the head of an answer says of the file.
-    pub(super) fn download_answering(&mut self, session: u32, packet: Packet, status: u16, ack: &Ack) {
+    pub(super) fn download_answering(
+        &mut self,
+        session: u32,
+        packet: Packet,
+        status: u16,
+        ack: &Ack,
+    ) {
         let modified = ack
             .last_modified
             .as_deref()
@@ -129,8 +139,7 @@ impl Ledger {
             _ => None,
         };
         let other_size = total.is_some() && row.total.is_some() && total != row.total;
-        let other_date =
-            modified.is_some() && book.modified.is_some() && modified != book.modified;
+        let other_date = modified.is_some() && book.modified.is_some() && modified != book.modified;
         if (other_size || other_date) && !book.passed.is_empty() {
             row.restarts = row.restarts.saturating_add(1);
             row.acknowledged = 0;
@@ -148,7 +157,14 @@ impl Ledger {
     }
 
     /// Counts content bytes of an answer: those that came after `before` others.
-    pub(super) fn download_progress(&mut self, no: u32, lies: Lies, before: u64, len: u64, at: Duration) {
+    pub(super) fn download_progress(
+        &mut self,
+        no: u32,
+        lies: Lies,
+        before: u64,
+        len: u64,
+        at: Duration,
+    ) {
         let Some((row, book)) = self.session(no) else {
             return;
         };
@@ -173,7 +189,14 @@ impl Ledger {
 
     /// Takes note that no more content of an answer comes; `len` bytes did, `whole` tells whether that
     /// is all of it.
-    pub(super) fn download_passed(&mut self, no: u32, lies: Lies, request: &Request, len: u64, whole: bool) {
+    pub(super) fn download_passed(
+        &mut self,
+        no: u32,
+        lies: Lies,
+        request: &Request,
+        len: u64,
+        whole: bool,
+    ) {
         let Some((row, book)) = self.session(no) else {
             return;
         };
@@ -221,42 +244,54 @@ impl Ledger {
         if row.kind != SessionKind::Download {
             if status >= 400 {
                 let said = story::answer(status, error);
-                book.tale.tell(row, format!("{name} of the reply was answered {said}."));
+                book.tale
+                    .tell(row, format!("{name} of the reply was answered {said}."));
             } else if packet == Packet::Get && matches!(status, 200 | 206) {
                 let bytes = row.reply_bytes;
-                book.tale.tell(row, format!("{bytes} bytes of the reply have arrived."));
+                book.tale
+                    .tell(row, format!("{bytes} bytes of the reply have arrived."));
             }
             return;
         }
         let failed = (400..500).contains(&status) && !matches!(status, 401 | 407 | 412 | 416);
         match status {
             200 | 206 if !whole => {
-                book.tale.tell(row, format!("The answer to a GET broke off after {len} bytes."));
+                book.tale.tell(
+                    row,
+                    format!("The answer to a GET broke off after {len} bytes."),
+                );
             }
             200 if packet == Packet::Get => {
                 row.total = row.total.or(Some(len));
-                book.tale.tell(row, format!("The server sent the whole file, {len} bytes."));
+                book.tale
+                    .tell(row, format!("The server sent the whole file, {len} bytes."));
             }
             200 => {
                 let size = row.total.map_or_else(
                     || "does not tell its size".to_owned(),
                     |total| format!("says it has {total} bytes"),
                 );
-                book.tale.tell(row, format!("The server has the file and {size}."));
+                book.tale
+                    .tell(row, format!("The server has the file and {size}."));
             }
             206 => match ack.range {
                 Some(range) => book.tale.block(row, range.first, range.last),
-                None => book.tale.tell(row, format!("The server sent several ranges, {len} bytes in all.")),
+                None => book.tale.tell(
+                    row,
+                    format!("The server sent several ranges, {len} bytes in all."),
+                ),
             },
             304 | 401 | 407 => {}
             412 => book.tale.tell(
                 row,
-                "The server answered 412: the file is not the one that the client began with.".to_owned(),
+                "The server answered 412: the file is not the one that the client began with."
+                    .to_owned(),
             ),
             _ => {
                 let said = story::answer(status, error);
                 let next = story::next(status, error);
-                book.tale.tell(row, format!("{name} was answered {said}.{next}"));
+                book.tale
+                    .tell(row, format!("{name} was answered {said}.{next}"));
             }
         }
         let whole_file = row.total == Some(row.acknowledged)
@@ -266,7 +301,8 @@ impl Ledger {
         if failed {
             self.move_to(session, State::Failed);
         } else if whole_file {
-            book.tale.tell(row, "All bytes of the file have arrived.".to_owned());
+            book.tale
+                .tell(row, "All bytes of the file have arrived.".to_owned());
             self.move_to(session, State::Complete);
         }
     }
@@ -291,7 +327,10 @@ impl Ledger {
             && !book.wanted.is_empty()
             && book.passed.contains(&book.wanted)
         {
-            book.tale.tell(row, "All ranges that were asked for have arrived.".to_owned());
+            book.tale.tell(
+                row,
+                "All ranges that were asked for have arrived.".to_owned(),
+            );
             self.move_to(session, State::Complete);
         }
     }

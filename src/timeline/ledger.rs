@@ -259,7 +259,9 @@ impl Ledger {
             .map(|change| match change {
                 Packed::Exchange(no) => Change::Exchange(no),
                 Packed::Session(no) => Change::Session(no),
-                Packed::Remark(index) => Change::Remark(usize::try_from(index).unwrap_or(usize::MAX)),
+                Packed::Remark(index) => {
+                    Change::Remark(usize::try_from(index).unwrap_or(usize::MAX))
+                }
             })
             .collect()
     }

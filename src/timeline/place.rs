@@ -58,7 +58,11 @@ pub(super) fn fold(target: &str) -> String {
     while let Some((&byte, after)) = rest.split_first() {
         let decoded = (byte == b'%').then(|| hexadecimal_pair(after)).flatten();
         let byte = decoded.unwrap_or(byte);
-        folded.push(if byte == b'\\' { b'/' } else { byte.to_ascii_lowercase() });
+        folded.push(if byte == b'\\' {
+            b'/'
+        } else {
+            byte.to_ascii_lowercase()
+        });
         rest = if decoded.is_some() {
             after.get(2..).unwrap_or_default()
         } else {
@@ -79,7 +83,10 @@ mod tests {
 
     #[test]
     fn absolute_targets_lose_their_host() {
-        assert_eq!(split("http://a.test:8080/up/f?x#y"), (Some("a.test:8080"), "/up/f?x"));
+        assert_eq!(
+            split("http://a.test:8080/up/f?x#y"),
+            (Some("a.test:8080"), "/up/f?x")
+        );
         assert_eq!(split("HTTP://u:p@a.test"), (Some("a.test"), "/"));
         assert_eq!(split("/up/f"), (None, "/up/f"));
         assert_eq!(last_segment("/up/report.csv?x=/y"), "report.csv");
@@ -95,7 +102,11 @@ mod tests {
             "http://other.test/ask/BITS-Sessions/Replies/%7b9A0C%7D/responsefile.bin",
         ] {
             assert_eq!(reply_key("/ask/q.bin?x=/1", reply), asked, "{reply}");
-            assert_eq!(reply_key("http://h.test/ask/q.bin", reply), asked, "{reply}");
+            assert_eq!(
+                reply_key("http://h.test/ask/q.bin", reply),
+                asked,
+                "{reply}"
+            );
         }
     }
 

@@ -38,7 +38,13 @@ impl Tale {
 
     /// Tells of a fragment that was acknowledged; `last` is inclusive.
     pub(super) fn fragment(&mut self, session: &mut Session, first: u64, last: u64) {
-        self.grow(session, first, last, "fragment", "the server acknowledged all of it");
+        self.grow(
+            session,
+            first,
+            last,
+            "fragment",
+            "the server acknowledged all of it",
+        );
     }
 
     /// Tells of a range that was downloaded; `last` is inclusive.

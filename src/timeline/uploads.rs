@@ -34,7 +34,11 @@ impl Here {
     }
 
     fn note(&mut self, path: &Text, session: u32) {
-        if self.uploads.last().is_some_and(|last| last.1 == session && last.0 == *path) {
+        if self
+            .uploads
+            .last()
+            .is_some_and(|last| last.1 == session && last.0 == *path)
+        {
             return;
         }
         self.uploads.retain(|known| known.0 != *path);
@@ -137,9 +141,13 @@ impl Ledger {
                 let again = self.newest_at(locus, place, |ledger, session| {
                     ledger.awaits_creation(session)
                 });
-                Some(again.unwrap_or_else(|| self.open_upload(SessionKind::Upload, locus, no, request, place)))
+                Some(again.unwrap_or_else(|| {
+                    self.open_upload(SessionKind::Upload, locus, no, request, place)
+                }))
             }
-            Some(Packet::Ping) => here.newest(&place.path).filter(|&session| self.is_alive(session)),
+            Some(Packet::Ping) => here
+                .newest(&place.path)
+                .filter(|&session| self.is_alive(session)),
             Some(packet) => {
                 let known = if request.session_id.is_some() {
                     // The Ack of its Create-Session was not seen.
@@ -244,16 +252,27 @@ impl Ledger {
             }
             let there = book.connections.contains(&conn);
             let weights = [(path, 8), (there, 4), (!row.state.is_final(), 2), (host, 1)];
-            Some(weights.into_iter().filter(|weight| weight.0).map(|weight| weight.1).sum())
+            Some(
+                weights
+                    .into_iter()
+                    .filter(|weight| weight.0)
+                    .map(|weight| weight.1)
+                    .sum(),
+            )
         };
-        let scored = list.iter().filter_map(|&session| Some((score(session)?, session)));
+        let scored = list
+            .iter()
+            .filter_map(|&session| Some((score(session)?, session)));
         scored.max_by_key(|found| found.0).map(|found| found.1)
     }
 
     /// Finds the upload that a notification tells the server's application of.
     pub(super) fn upload_of_notification(&self, url: &str) -> Option<u32> {
         let (host, path) = place::split(url);
-        let key = (Text::from(host.unwrap_or_default().to_ascii_lowercase()), Text::from(path));
+        let key = (
+            Text::from(host.unwrap_or_default().to_ascii_lowercase()),
+            Text::from(path),
+        );
         self.index.uploads.get(&key)?.last().copied()
     }
 
@@ -268,7 +287,14 @@ impl Ledger {
     }
 
     /// Counts content bytes of a fragment: those that came after `before` others.
-    pub(super) fn upload_progress(&mut self, no: u32, start: Option<u64>, before: u64, len: u64, at: Duration) {
+    pub(super) fn upload_progress(
+        &mut self,
+        no: u32,
+        start: Option<u64>,
+        before: u64,
+        len: u64,
+        at: Duration,
+    ) {
         let Some((row, book)) = self.session(no) else {
             return;
         };
@@ -304,7 +330,13 @@ impl Ledger {
     }
 
     /// Carries out what the answer to an upload packet does to its session.
-    pub(super) fn upload_answered(&mut self, session: u32, request: &Request, status: u16, ack: &Ack) {
+    pub(super) fn upload_answered(
+        &mut self,
+        session: u32,
+        request: &Request,
+        status: u16,
+        ack: &Ack,
+    ) {
         let Some(packet) = request.packet else {
             return;
         };
@@ -333,21 +365,34 @@ impl Ledger {
         let name = packet.name();
         match (packet, answer) {
             (Packet::CloseSession, Answer::Done) => {
-                book.tale.tell(row, "The client closed the session; the server confirmed.".to_owned());
+                book.tale.tell(
+                    row,
+                    "The client closed the session; the server confirmed.".to_owned(),
+                );
             }
             (Packet::CancelSession, Answer::Done) => {
-                book.tale.tell(row, "The client cancelled the session; the server confirmed.".to_owned());
+                book.tale.tell(
+                    row,
+                    "The client cancelled the session; the server confirmed.".to_owned(),
+                );
             }
             (_, Answer::Done | Answer::OutOfStep | Answer::Authenticate) => {}
             (Packet::CancelSession, Answer::SessionNotFound) => {
-                book.tale.tell(row, format!("Cancel-Session was answered {said}: there is nothing left to cancel."));
+                book.tale.tell(
+                    row,
+                    format!("Cancel-Session was answered {said}: there is nothing left to cancel."),
+                );
             }
             _ if before == Some(row.state) && row.state.is_final() => {
-                book.tale.tell(row, format!("{name} came after the end and was answered {said}."));
+                book.tale.tell(
+                    row,
+                    format!("{name} came after the end and was answered {said}."),
+                );
             }
             _ => {
                 let next = story::next(status, error);
-                book.tale.tell(row, format!("{name} was answered {said}.{next}"));
+                book.tale
+                    .tell(row, format!("{name} was answered {said}.{next}"));
             }
         }
         if row.state.is_final() && row.state != State::Failed {
@@ -363,12 +408,17 @@ impl Ledger {
                 row.acknowledged = 0;
                 book.furthest = 0;
             }
-            let verb = if again { "created the session anew" } else { "created the session" };
+            let verb = if again {
+                "created the session anew"
+            } else {
+                "created the session"
+            };
             let id = ack.session_id.as_deref().map_or_else(
                 || "the server gave it no id".to_owned(),
                 |id| format!("the server named it {id}"),
             );
-            book.tale.tell(row, format!("The client {verb} for {}; {id}.", row.url));
+            book.tale
+                .tell(row, format!("The client {verb} for {}; {id}.", row.url));
         }
         if let Some(id) = ack.session_id.as_deref() {
             self.identify(session, id);
@@ -381,9 +431,15 @@ impl Ledger {
             return;
         };
         book.host_id = Some(Text::clone(&lower));
-        book.tale.tell(row, format!("The server sends the client to host {host} from now on."));
+        book.tale.tell(
+            row,
+            format!("The server sends the client to host {host} from now on."),
+        );
         if let Some(path) = book.path.clone() {
-            remember(self.index.uploads.entry((lower, path)).or_default(), session);
+            remember(
+                self.index.uploads.entry((lower, path)).or_default(),
+                session,
+            );
         }
     }
 
@@ -398,7 +454,8 @@ impl Ledger {
         let end = end.or(request.total.filter(|&total| total == 0));
         let told = ack.received.or(end.filter(|_| answer == Answer::Done));
         let Some(told) = told else {
-            let said = "The server refused a fragment with 416 and did not tell which offset it wants.";
+            let said =
+                "The server refused a fragment with 416 and did not tell which offset it wants.";
             book.tale.tell(row, said.to_owned());
             return false;
         };
@@ -407,15 +464,20 @@ impl Ledger {
             row.rewinds = row.rewinds.saturating_add(1);
             book.tale.tell(
                 row,
-                format!("The server asked the client to go back to byte {told}; {known} had been sent."),
+                format!(
+                    "The server asked the client to go back to byte {told}; {known} had been sent."
+                ),
             );
         } else if answer == Answer::OutOfStep {
             book.tale.tell(
                 row,
-                format!("The server was out of step (416) and asked the client to go on at byte {told}."),
+                format!(
+                    "The server was out of step (416) and asked the client to go on at byte {told}."
+                ),
             );
         } else if let Some(range) = request.range {
-            book.tale.fragment(row, range.first, range.last.min(told.saturating_sub(1)));
+            book.tale
+                .fragment(row, range.first, range.last.min(told.saturating_sub(1)));
         }
         let told = row.total.map_or(told, |total| told.min(total));
         row.acknowledged = row.acknowledged.max(told);
@@ -433,9 +495,38 @@ impl Ledger {
         let key = place::reply_key(&row.url, url);
         row.kind = SessionKind::UploadReply;
         row.reply_url = Some(text);
-        book.tale.tell(row, format!("The server has a reply for the client at {url}."));
+        book.tale.tell(
+            row,
+            format!("The server has a reply for the client at {url}."),
+        );
         let key = self.texts.share(&key);
         self.index.replies.insert(key, session);
+    }
+
+    /// Takes note that a packet got no answer, or not all of it.
+    pub(super) fn unanswered(
+        &mut self,
+        session: u32,
+        request: &Request,
+        sent: u64,
+        ended_by: Option<&'static str>,
+    ) {
+        let (Some((row, book)), Some(packet)) = (self.session(session), request.packet) else {
+            return;
+        };
+        let name = packet.name();
+        let what = match (packet, request.range) {
+            (Packet::Fragment, Some(range)) => {
+                format!(
+                    "{name} {}-{} ({sent} bytes passed)",
+                    range.first, range.last
+                )
+            }
+            _ => name.to_owned(),
+        };
+        let why = ended_by.unwrap_or("the connection went on without it");
+        book.tale
+            .tell(row, format!("{what} got no full answer: {why}."));
     }
 
     /// Gives the Pings that never got a session to the live upload of the same client and URL.
