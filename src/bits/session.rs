@@ -105,14 +105,14 @@ pub enum Outcome {
 /// MC-BUP §2.2.1.2, §3.1.5.2.1; Win32 "Handling Server Application Errors"
 pub const fn classify(status: u16, error: Option<u32>) -> Answer {
     match (status, error) {
-        (200..300, _) => Answer::Done,
+        (200..=299, _) => Answer::Done,
         (_, Some(hresult::BG_E_SESSION_NOT_FOUND)) => Answer::SessionNotFound,
         (_, Some(hresult::BG_E_TOO_LARGE)) => Answer::Fatal,
         (416, _) => Answer::OutOfStep,
         (401 | 407, _) => Answer::Authenticate,
         (413, _) => Answer::TooLarge,
         (408 | 409, _) => Answer::Transient,
-        (300..306 | 307 | 400..500 | 501 | 505, _) => Answer::Fatal,
+        (300..=305 | 307 | 400..=499 | 501 | 505, _) => Answer::Fatal,
         _ => Answer::Transient,
     }
 }
