@@ -2,6 +2,8 @@
 
 #[path = "support/relay_tcp.rs"]
 mod support;
+#[path = "relay/tls.rs"]
+mod tls;
 
 use std::io::ErrorKind;
 use std::time::Duration;
