@@ -167,3 +167,35 @@ fn garbage_is_not_held_back() {
         assert!(decoder.offset() - decoder.settled() < 9000);
     }
 }
+
+/// A reader that looks at the same bytes again and again would not come back from these.
+#[test]
+fn repetition_costs_no_more_than_its_length() {
+    let folds = format!(
+        "GET /a HTTP/1.1\r\n{}: b\n{}\r\n",
+        "n".repeat(1 << 19),
+        " f\n".repeat(1 << 17)
+    );
+    let starts = "GET /a HTTP/1.1\r\n".repeat(1 << 16);
+    for (stream, text) in [
+        (Stream::Requests, folds),
+        (Stream::Requests, starts),
+        (Stream::Requests, "POST /a ".repeat(1 << 18)),
+        (Stream::Responses, "HTTP/1.1 200 ".repeat(1 << 18)),
+        (
+            Stream::Responses,
+            format!("{}<", "HTTP/1.1 200 ".repeat(600)).repeat(200),
+        ),
+        (Stream::Responses, "HTTP/1.1 200\rx".repeat(1 << 18)),
+    ] {
+        for piece in [1 << 10, usize::MAX] {
+            let mut decoder = Decoder::joined(stream);
+            let mut items = Vec::new();
+            for piece in text.as_bytes().chunks(piece) {
+                decoder.feed(piece, &mut items);
+            }
+            decoder.finish(&mut items);
+            assert_eq!(decoder.settled(), text.len() as u64);
+        }
+    }
+}
