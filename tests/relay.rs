@@ -1,6 +1,8 @@
 //! One connection through the relay: what is held and what is not, how ends are passed on, what the relay
 //! says itself, and what its events tell.
 
+#[path = "relay/bytes.rs"]
+mod bytes;
 #[path = "support/relay.rs"]
 mod support;
 

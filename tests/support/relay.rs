@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// The relay's end of a pipe; remembers that it was reset.
-pub struct Pipe {
+pub(crate) struct Pipe {
     inner: DuplexStream,
     reset: Arc<AtomicBool>,
 }
@@ -60,7 +60,7 @@ impl AsyncWrite for Pipe {
 
 /// How dialling goes.
 #[derive(Clone)]
-pub enum Dialling {
+pub(crate) enum Dialling {
     Works,
     Fails(DialError),
     /// Neither works nor fails.
@@ -68,7 +68,7 @@ pub enum Dialling {
 }
 
 /// A dialler whose servers are pipes.
-pub struct Fake {
+pub(crate) struct Fake {
     how: Dialling,
     size: usize,
     servers: mpsc::Sender<DuplexStream>,
@@ -109,13 +109,13 @@ fn address(port: u16) -> SocketAddr {
 }
 
 /// How the stage is set.
-pub struct Set {
-    pub config: Config,
-    pub dialling: Dialling,
+pub(crate) struct Set {
+    pub(crate) config: Config,
+    pub(crate) dialling: Dialling,
     /// How many bytes a pipe takes before it blocks.
-    pub pipe: usize,
+    pub(crate) pipe: usize,
     /// How many events the queue takes; `None`: nobody listens.
-    pub queue: Option<usize>,
+    pub(crate) queue: Option<usize>,
 }
 
 impl Default for Set {
@@ -138,20 +138,20 @@ impl Default for Set {
 }
 
 /// A connection under test.
-pub struct Stage {
-    pub client: DuplexStream,
-    pub servers: mpsc::Receiver<DuplexStream>,
-    pub events: mpsc::Receiver<Event>,
-    pub task: JoinHandle<()>,
-    pub stop: CancellationToken,
-    pub dials: Arc<AtomicUsize>,
-    pub client_reset: Arc<AtomicBool>,
-    pub server_reset: Arc<AtomicBool>,
+pub(crate) struct Stage {
+    pub(crate) client: DuplexStream,
+    pub(crate) servers: mpsc::Receiver<DuplexStream>,
+    pub(crate) events: mpsc::Receiver<Event>,
+    pub(crate) task: JoinHandle<()>,
+    pub(crate) stop: CancellationToken,
+    pub(crate) dials: Arc<AtomicUsize>,
+    pub(crate) client_reset: Arc<AtomicBool>,
+    pub(crate) server_reset: Arc<AtomicBool>,
 }
 
 impl Set {
     /// Starts the relay of one connection.
-    pub fn start(self) -> Stage {
+    pub(crate) fn start(self) -> Stage {
         let (client, ours) = tokio::io::duplex(self.pipe);
         let (send_server, servers) = mpsc::channel(4);
         let (send_event, events) = mpsc::channel(self.queue.unwrap_or(1));
@@ -192,12 +192,12 @@ impl Set {
 
 impl Stage {
     /// Waits for the upstream connection.
-    pub async fn server(&mut self) -> DuplexStream {
+    pub(crate) async fn server(&mut self) -> DuplexStream {
         self.servers.recv().await.expect("the relay dials")
     }
 
     /// Waits for the end of the relay and returns its events.
-    pub async fn over(mut self) -> Told {
+    pub(crate) async fn over(mut self) -> Told {
         drop(self.client);
         self.task.await.expect("the relay does not panic");
         let mut events = Vec::new();
@@ -209,20 +209,20 @@ impl Stage {
 }
 
 /// Everything that the relay told.
-pub struct Told(pub Vec<Event>);
+pub(crate) struct Told(pub(crate) Vec<Event>);
 
 /// One direction of one leg as the events tell it.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Way {
-    pub bytes: Vec<u8>,
+pub(crate) struct Way {
+    pub(crate) bytes: Vec<u8>,
     /// How many bytes passed, those that are missing included.
-    pub len: u64,
-    pub closes: Vec<Close>,
+    pub(crate) len: u64,
+    pub(crate) closes: Vec<Close>,
 }
 
 impl Told {
     /// Collects one direction of one leg; nothing may come after its end.
-    pub fn way(&self, leg: Leg, direction: Direction) -> Way {
+    pub(crate) fn way(&self, leg: Leg, direction: Direction) -> Way {
         let mut way = Way::default();
         for event in self.0.iter().filter(|event| event.leg == leg) {
             match &event.what {
@@ -254,7 +254,7 @@ impl Told {
     }
 
     /// Returns the facts noted, in order.
-    pub fn facts(&self) -> Vec<&Fact> {
+    pub(crate) fn facts(&self) -> Vec<&Fact> {
         let facts = self.0.iter().filter_map(|event| match &event.what {
             What::Note(note) => Some(&note.fact),
             _ => None,
@@ -264,12 +264,12 @@ impl Told {
 }
 
 /// Sends `bytes`.
-pub async fn say(stream: &mut DuplexStream, bytes: &[u8]) {
+pub(crate) async fn say(stream: &mut DuplexStream, bytes: &[u8]) {
     stream.write_all(bytes).await.expect("the relay reads");
 }
 
 /// Waits for exactly `bytes`.
-pub async fn hear(stream: &mut DuplexStream, bytes: &[u8]) {
+pub(crate) async fn hear(stream: &mut DuplexStream, bytes: &[u8]) {
     let mut got = vec![0; bytes.len()];
     stream.read_exact(&mut got).await.expect("the relay writes");
     assert_eq!(
@@ -279,7 +279,7 @@ pub async fn hear(stream: &mut DuplexStream, bytes: &[u8]) {
 }
 
 /// Waits for the end of the stream and returns what came before it.
-pub async fn rest(stream: &mut DuplexStream) -> Vec<u8> {
+pub(crate) async fn rest(stream: &mut DuplexStream) -> Vec<u8> {
     let mut got = Vec::new();
     stream
         .read_to_end(&mut got)
