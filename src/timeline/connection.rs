@@ -34,6 +34,8 @@ pub(super) struct Live {
     pub(super) requests: Lane,
     pub(super) responses: Lane,
     pub(super) open: VecDeque<Open>,
+    /// An exchange may be over that is still among the open ones.
+    pub(super) unsettled: bool,
     pub(super) here: Here,
     /// Downloads that this connection carried.
     pub(super) downloads: Vec<u32>,
@@ -62,6 +64,7 @@ impl Live {
             requests: Lane::new(Stream::Requests),
             responses: Lane::new(Stream::Responses),
             open: VecDeque::new(),
+            unsettled: false,
             here: Here::default(),
             downloads: Vec::new(),
             last: None,
@@ -272,6 +275,7 @@ impl Live {
                 _ => {}
             }
         }
+        self.unsettled = true;
         self.settle(at, ledger);
     }
 

@@ -15,6 +15,10 @@ impl Live {
     pub(super) fn give_up_opaque(&mut self) {
         let requests = self.talk.decoder(Stream::Requests).is_opaque();
         let responses = self.talk.decoder(Stream::Responses).is_opaque();
+        if !requests && !responses {
+            return;
+        }
+        self.unsettled = true;
         for open in &mut self.open {
             if requests && open.requested == Half::Waiting {
                 open.requested = Half::Broken;
@@ -27,6 +31,9 @@ impl Live {
 
     /// Ends the exchanges of which neither half is awaited any more.
     pub(super) fn settle(&mut self, at: Duration, ledger: &mut Ledger) {
+        if !std::mem::take(&mut self.unsettled) {
+            return;
+        }
         let mut slot = 0;
         while let Some(open) = self.open.get(slot) {
             if open.requested == Half::Waiting || open.answered == Half::Waiting {
@@ -37,7 +44,7 @@ impl Live {
         }
     }
 
-    fn close_row(&self, open: &Open, at: Duration, ledger: &mut Ledger) {
+    pub(super) fn close_row(&self, open: &Open, at: Duration, ledger: &mut Ledger) {
         let outcome = match (open.requested, open.answered) {
             (Half::Broken, _) | (_, Half::Broken) => Outcome::Malformed,
             (_, Half::Done) if open.injected => Outcome::Injected,

@@ -54,8 +54,28 @@ pub(super) struct Open {
     pub(super) lies: Lies,
 }
 
+impl Open {
+    /// Takes note that the head of a message, unless it is complete, ends at `offset` of its stream.
+    pub(super) fn cut_head(&self, stream: Stream, offset: u64, ledger: &mut Ledger) {
+        let Some(row) = ledger.exchange(self.no) else {
+            return;
+        };
+        let message = match stream {
+            Stream::Requests => row.request.as_mut().filter(|_| !self.headed),
+            Stream::Responses => row.response.as_mut().filter(|_| row.status.is_none()),
+        };
+        if let Some(message) = message {
+            message.head.len = offset.saturating_sub(message.head.offset);
+            message.body_offset = offset.max(message.head.offset);
+        }
+    }
+}
+
 /// How many downloads one connection remembers.
 const KEPT_DOWNLOADS: usize = 64;
+
+/// How many exchanges of one connection may be open at a time.
+const KEPT_OPEN: usize = 4096;
 
 impl Live {
     pub(super) fn read(&mut self, at: Duration, seen: &mut Vec<Seen>, ledger: &mut Ledger) {
@@ -95,6 +115,7 @@ impl Live {
                 }
                 Item::Opaque { offset, .. } => self.opaque(stream, offset, ledger),
             }
+            self.settle(at, ledger);
         }
         self.give_up_opaque();
         self.settle(at, ledger);
@@ -105,7 +126,10 @@ impl Live {
         if wire.is_none() && stream == Stream::Requests {
             return None;
         }
-        self.open.iter().position(|open| open.wire == wire)
+        match stream {
+            Stream::Requests => self.open.iter().rposition(|open| open.wire == wire),
+            Stream::Responses => self.open.iter().position(|open| open.wire == wire),
+        }
     }
 
     fn message<'l>(
@@ -173,6 +197,12 @@ impl Live {
     ) {
         if wire.is_none() && request.is_some() {
             return;
+        }
+        if self.open.len() >= KEPT_OPEN
+            && let Some(open) = self.open.pop_front()
+        {
+            // Nobody pairs answers with so many requests any more.
+            self.close_row(&open, at, ledger);
         }
         let no = number(ledger.exchanges.len());
         let empty = ledger.texts.share("");
@@ -366,6 +396,7 @@ impl Live {
         open.ack = Some(Box::new(ack));
         if framing == Framing::Tunnel {
             open.answered = Half::Done;
+            self.unsettled = true;
         }
     }
 
@@ -440,6 +471,7 @@ impl Live {
             Ending::Complete | Ending::Closed | Ending::NextMessage => Half::Done,
             Ending::Cut => Half::Cut,
         };
+        self.unsettled = true;
         match stream {
             Stream::Requests => {
                 open.requested = half;
@@ -457,8 +489,12 @@ impl Live {
             return;
         };
         for open in &mut self.open {
-            if open.wire.is_some_and(|older| older < wire) && open.answered == Half::Waiting {
+            if open.wire.is_some_and(|other| other >= wire) {
+                break;
+            }
+            if open.wire.is_some() && open.answered == Half::Waiting {
                 open.answered = Half::Absent;
+                self.unsettled = true;
             }
         }
     }
@@ -467,19 +503,15 @@ impl Live {
     pub(super) fn show_partial_head(&mut self, stream: Stream, ledger: &mut Ledger) {
         let offset = self.lane(stream).offset;
         let open = match stream {
-            Stream::Requests => self.open.back().filter(|open| !open.headed),
+            Stream::Requests => self.open.back(),
             Stream::Responses => self.open.iter().find(|open| open.answered == Half::Waiting),
         };
-        let Some(row) = open.and_then(|open| ledger.exchange(open.no)) else {
-            return;
+        let reading = |open: &&Open| match stream {
+            Stream::Requests => open.requested == Half::Waiting,
+            Stream::Responses => !open.interim,
         };
-        let message = match stream {
-            Stream::Requests => row.request.as_mut(),
-            Stream::Responses => row.response.as_mut().filter(|_| row.status.is_none()),
-        };
-        if let Some(message) = message {
-            message.head.len = offset.saturating_sub(message.head.offset);
-            message.body_offset = offset;
+        if let Some(open) = open.filter(reading) {
+            open.cut_head(stream, offset, ledger);
         }
     }
 }

@@ -36,6 +36,10 @@ impl Live {
                 Malformed::HeadCut => Some(Half::Cut),
                 _ => Some(Half::Broken),
             };
+            if half.is_some() {
+                self.unsettled = true;
+                open.cut_head(stream, offset, ledger);
+            }
             match (half, stream) {
                 (None, _) => {}
                 (Some(half), Stream::Requests) => {
