@@ -99,8 +99,8 @@ impl Enhanced<'_> {
             ENHANCED,
             word(self.len()),
             self.interface,
-            (self.at_ns >> 32) as u32,
-            (self.at_ns & u64::from(u32::MAX)) as u32,
+            low(self.at_ns >> 32),
+            low(self.at_ns),
             word(self.captured),
             word(self.original),
         ];
@@ -200,6 +200,12 @@ fn cut(text: &str) -> &str {
     }
     text.get(..text.floor_char_boundary(OPTION_MAX))
         .unwrap_or_default()
+}
+
+/// Returns the lower half, as sequence numbers and split times need it.
+#[expect(clippy::cast_possible_truncation, reason = "the upper half is to go")]
+pub(super) const fn low(value: u64) -> u32 {
+    value as u32
 }
 
 /// Lengths written by us stay far below 4 GiB.

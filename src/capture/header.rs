@@ -148,7 +148,11 @@ mod tests {
         for (from, to) in ends {
             for len in [0usize, 1, 2, 3, 31, 32, 33, 1000, SEGMENT] {
                 for flags in [ACK, SYN, SYN | ACK] {
-                    let payload: Vec<u8> = (0..len).map(|i| (i * 37 % 251) as u8).collect();
+                    let payload: Vec<u8> = (0..=250u8)
+                        .map(|i| i.wrapping_mul(37))
+                        .cycle()
+                        .take(len)
+                        .collect();
                     let tcp = Tcp {
                         from: from.parse().unwrap(),
                         to: to.parse().unwrap(),

@@ -93,13 +93,14 @@ impl Marks {
             let comment = String::from_utf8_lossy(bytes);
             match sentence.take() {
                 None => sentence = Some(comment.into_owned()),
-                Some(text) => match Mark::parse(&comment) {
-                    Some(mark) => marks.take(text, mark),
-                    None => {
+                Some(text) => {
+                    if let Some(mark) = Mark::parse(&comment) {
+                        marks.take(text, mark);
+                    } else {
                         marks.foreign(text);
                         sentence = Some(comment.into_owned());
                     }
-                },
+                }
             }
         }
         if let Some(text) = sentence {

@@ -39,8 +39,10 @@ pub(super) enum Step {
     Stray,
     /// The file ends between two blocks.
     End,
-    /// The file ends inside a block, or there is no sense in it from here on.
+    /// The file ends inside a block.
     Torn(String),
+    /// There is no sense in the file from here on.
+    Damaged(String),
 }
 
 /// What the first section says about who wrote the file.
@@ -154,7 +156,7 @@ impl Packets {
     fn next_block(&mut self) -> io::Result<Option<Step>> {
         let have = self.source.fill(12)?;
         if have == 0 {
-            return self.end().map(Some);
+            return Ok(Some(self.end()));
         }
         let kind = read_u32(self.source.data(), 0, self.big);
         if kind == Some(SECTION) {
@@ -162,30 +164,29 @@ impl Packets {
                 Some(ORDER) => self.big = false,
                 Some(order) if order == ORDER.swap_bytes() => self.big = true,
                 Some(_) => return self.damaged("a section without its byte order").map(Some),
-                None => return self.torn().map(Some),
+                None => return Ok(Some(self.torn())),
             }
         }
         let (Some(kind), Some(len)) = (kind, read_u32(self.source.data(), 4, self.big)) else {
-            return self.torn().map(Some);
+            return Ok(Some(self.torn()));
         };
         if len < 12 || len % 4 != 0 {
             return self.damaged("a block of an impossible length").map(Some);
         }
         if !matches!(kind, SECTION | INTERFACE | OLD_PACKET | SIMPLE | ENHANCED) {
-            let skipped = self.source.skip(u64::from(len))?;
-            if skipped < u64::from(len) {
-                return Ok(Some(Step::Torn(left_out(skipped))));
+            if len > LONGEST {
+                let skipped = self.source.skip(u64::from(len))?;
+                let is_torn = skipped < u64::from(len);
+                return Ok(is_torn.then(|| Step::Torn(left_out(skipped))));
             }
-            return Ok(None);
-        }
-        if len > LONGEST {
+        } else if len > LONGEST {
             return self.damaged("a block of an impossible length").map(Some);
         }
         let len = len as usize;
         if self.source.fill(len)? < len {
-            return self.torn().map(Some);
+            return Ok(Some(self.torn()));
         }
-        if read_u32(self.source.data(), len - 4, self.big) != Some(len as u32) {
+        if read_u32(self.source.data(), len - 4, self.big) != u32::try_from(len).ok() {
             return self.damaged("a block with two lengths").map(Some);
         }
         self.taken = len;
@@ -198,7 +199,8 @@ impl Packets {
                 self.add_interface(len);
                 None
             }
-            _ => Some(self.packet(kind, len)),
+            OLD_PACKET | SIMPLE | ENHANCED => Some(self.packet(kind, len)),
+            _ => None,
         })
     }
 
@@ -271,8 +273,7 @@ impl Packets {
             return Step::Stray;
         };
         let (begin, captured, original) = if kind == SIMPLE {
-            let mut captured =
-                word(8).min(u32::try_from(len).unwrap_or(u32::MAX) - 16.min(len as u32));
+            let mut captured = word(8);
             if interface.snaplen > 0 {
                 captured = captured.min(interface.snaplen);
             }
@@ -312,7 +313,7 @@ impl Packets {
         };
         if self.sections == 0 {
             if self.source.fill(24)? < 24 {
-                return self.torn().map(Some);
+                return Ok(Some(self.torn()));
             }
             let word = read_u32(self.source.data(), 20, self.big).unwrap_or_default();
             // The upper half tells of a frame check sequence.
@@ -324,10 +325,10 @@ impl Packets {
         let (link, nanoseconds, record) = (*link, *nanoseconds, *record);
         let have = self.source.fill(record)?;
         if have == 0 {
-            return self.end().map(Some);
+            return Ok(Some(self.end()));
         }
         if have < record {
-            return self.torn().map(Some);
+            return Ok(Some(self.torn()));
         }
         let word = |at| read_u32(self.source.data(), at, self.big).unwrap_or_default();
         let (seconds, fraction) = (u64::from(word(0)), u64::from(word(4)));
@@ -337,7 +338,7 @@ impl Packets {
         }
         let end = record + captured as usize;
         if self.source.fill(end)? < end {
-            return self.torn().map(Some);
+            return Ok(Some(self.torn()));
         }
         self.taken = end;
         let scale = if nanoseconds { 1 } else { 1000 };
@@ -352,28 +353,28 @@ impl Packets {
         })))
     }
 
-    fn end(&mut self) -> io::Result<Step> {
+    fn end(&self) -> Step {
         if self.source.broken.is_some() {
             return self.torn();
         }
-        Ok(Step::End)
+        Step::End
     }
 
     /// Counts what is left of a block that does not end.
-    fn torn(&mut self) -> io::Result<Step> {
+    fn torn(&self) -> Step {
         let left = self.source.data().len() as u64;
         if let Some(reason) = &self.source.broken {
-            return Ok(Step::Torn(format!(
+            return Step::Torn(format!(
                 "compressed capture breaks off: {left} bytes left out ({reason})"
-            )));
+            ));
         }
-        Ok(Step::Torn(left_out(left)))
+        Step::Torn(left_out(left))
     }
 
     fn damaged(&mut self, what: &str) -> io::Result<Step> {
         let at = self.source.offset();
         let left = self.source.skip(u64::MAX)?;
-        Ok(Step::Torn(format!(
+        Ok(Step::Damaged(format!(
             "capture is damaged at byte {at} ({what}): {left} bytes left out"
         )))
     }

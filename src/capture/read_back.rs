@@ -13,7 +13,7 @@ use crate::event::{ConnId, Direction, Leg};
 use crate::timeline::{Chunk, ReadBack, Span};
 
 use super::Error;
-use super::block::{COMMENT, ENHANCED, ENHANCED_HEAD, Options, SECTION, padding, read_u32};
+use super::block::{COMMENT, ENHANCED, ENHANCED_HEAD, Options, SECTION, low, padding, read_u32};
 use super::header::SYN;
 use super::link::{self, Frame, Segment};
 use super::mark::Marks;
@@ -102,7 +102,7 @@ impl Inner {
             let next = at + u64::from(block.len);
             if let Some(segment) = block.segment() {
                 let is_same = stream
-                    .get_or_insert(Stream::of(&block, &segment))
+                    .get_or_insert_with(|| Stream::of(&block, &segment))
                     .is(&block, &segment);
                 if is_same && let Some(stream) = &mut stream {
                     if segment.flags & SYN != 0 && stream.moved {
@@ -172,7 +172,7 @@ impl Stream {
     }
 
     fn pass(&mut self, len: u64) {
-        self.seq = self.seq.wrapping_add((len & u64::from(u32::MAX)) as u32);
+        self.seq = self.seq.wrapping_add(low(len));
     }
 }
 

@@ -137,8 +137,8 @@ impl Reader {
             let told = marks.begin.and_then(|mark| parse_start(&mark.start?));
             self.start_ns = told.unwrap_or(packet.at_ns);
         }
-        // A capture of ours may have nothing but its head yet, and still grow.
-        if !matches!(step, Step::End) {
+        // A capture may have nothing but its head yet, and still grow; its end is found once more.
+        if !matches!(step, Step::End | Step::Torn(_)) {
             self.take(&step);
         }
         Ok(())
@@ -159,10 +159,9 @@ impl Reader {
                 0,
                 "packets of an interface that the file does not describe were left out",
             ),
-            Step::End if self.state == State::Following => {}
+            Step::End | Step::Torn(_) if self.state == State::Following => {}
             Step::End => self.finish(),
-            Step::Torn(_) if self.state == State::Following => {}
-            Step::Torn(text) => {
+            Step::Torn(text) | Step::Damaged(text) => {
                 self.finish();
                 self.notes.push(text.clone());
             }

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use crate::event::{Close, ConnId, Direction, Leg};
 
-use super::block::Enhanced;
+use super::block::{Enhanced, low};
 use super::header::{ACK, FIN, PSH, RST, SEGMENT, SYN, Tcp};
 
 /// A receiver acknowledges at the latest after this many bytes without an answer.
@@ -112,7 +112,7 @@ impl Stream {
     ) {
         self.note(pen, direction, comments);
         let side = self.side_mut(direction);
-        side.next = side.next.wrapping_add((len & u64::from(u32::MAX)) as u32);
+        side.next = side.next.wrapping_add(low(len));
     }
 
     /// Ends a direction.

@@ -8,6 +8,8 @@ use bytes::Bytes;
 
 use crate::event::{Close, Direction, Missing, What};
 
+use crate::capture::block::low;
+
 /// Out-of-order bytes that one direction may keep; above every TCP window in use.
 const HELD: usize = 16 << 20;
 /// What a piece costs besides its bytes.
@@ -191,9 +193,7 @@ impl Half {
     /// Returns the place in the stream that `seq` points to, or the next one with the number of bytes
     /// that `seq` is behind it.
     fn place(&self, seq: u32) -> Option<(u64, u64)> {
-        let next = self
-            .origin?
-            .wrapping_add((self.next & u64::from(u32::MAX)) as u32);
+        let next = self.origin?.wrapping_add(low(self.next));
         let distance = seq.wrapping_sub(next).cast_signed();
         Some(if distance < 0 {
             (self.next, u64::from(distance.unsigned_abs()))

@@ -42,7 +42,7 @@ impl Ends {
         }
     }
 
-    /// Makes up a client from a range that no network uses: 240.0.0.0/4 (RFC 1112 §4) or 100::/64
+    /// Makes up a client from a range that no network uses: `240.0.0.0/4` (RFC 1112 §4) or `100::/64`
     /// (RFC 6666).
     fn invent(&mut self, client: SocketAddr, server: SocketAddr) -> SocketAddr {
         loop {
