@@ -41,7 +41,7 @@ fn tshark(path: &Path, arguments: &[&str]) -> Option<String> {
 /// Every ordinary thing, on both IP versions.
 fn ordinary() -> Vec<Event> {
     use Leg::{Client, Upstream};
-    let body = |len: u32| (0..len).map(|i| (i % 249) as u8).collect::<Vec<_>>();
+    let body = |len: usize| (0..249).cycle().take(len).collect::<Vec<u8>>();
     let mut events = vec![
         event(5, 1, Client, opening("127.0.0.1:50112", "127.0.0.1:8080")),
         event(5, 1, Client, What::Opened),

@@ -99,7 +99,7 @@ impl Inner {
             let Some(block) = self.window.block(at)? else {
                 break;
             };
-            let next = at + u64::from(block.len);
+            let next = at.saturating_add(u64::from(block.len));
             if let Some(segment) = block.segment() {
                 let is_same = stream
                     .get_or_insert_with(|| Stream::of(&block, &segment))
@@ -109,8 +109,8 @@ impl Inner {
                         // The ports were used again: this is another connection.
                         break;
                     }
-                    place += stream.jump(&segment);
-                    if place > last_kept + STRIDE {
+                    place = place.saturating_add(stream.jump(&segment));
+                    if place.saturating_sub(last_kept) > STRIDE {
                         self.remember((line, place), at);
                         last_kept = place;
                     }
@@ -118,9 +118,9 @@ impl Inner {
                     let body = at + (ENHANCED_HEAD + block.headers) as u64;
                     let kept = block.captured.saturating_sub(block.headers);
                     want.take(&mut self.window, place, kept as u64, body)?;
-                    let len = u64::from(segment.len) + missing;
-                    want.reach(place + len);
-                    place += len;
+                    let len = missing.saturating_add(u64::from(segment.len));
+                    place = place.saturating_add(len);
+                    want.reach(place);
                     stream.pass(len);
                 }
             }
@@ -189,7 +189,7 @@ impl Want {
     /// Takes `len` bytes of the stream from `place` on, which lie at `at` in the file.
     fn take(&mut self, window: &mut Window, place: u64, len: u64, at: u64) -> io::Result<()> {
         let from = place.max(self.reached);
-        let to = (place + len).min(self.end);
+        let to = place.saturating_add(len).min(self.end);
         if from >= to {
             return Ok(());
         }
@@ -305,7 +305,7 @@ impl Window {
             bytes: bytes.to_vec(),
         };
         // A block that is not whole yet was not flushed yet.
-        let is_whole = at + u64::from(len) <= self.len;
+        let is_whole = at.saturating_add(u64::from(len)) <= self.len;
         Ok(is_whole.then_some(block))
     }
 

@@ -130,3 +130,47 @@ fn write_all(file: &mut File, slices: &mut [IoSlice<'_>]) -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Seek};
+
+    use super::*;
+
+    #[test]
+    fn pieces_arrive_in_order_and_once() {
+        let mut file = tempfile::tempfile().unwrap();
+        let payload: Vec<u8> = (0..=255).cycle().take(COPY_BELOW * 100).collect();
+        let mut sink = Sink::new(file.try_clone().unwrap());
+        let mut wanted = Vec::new();
+        for begin in (0..payload.len()).step_by(COPY_BELOW) {
+            let end = begin + COPY_BELOW;
+            sink.gathered.extend_from_slice(b"head");
+            sink.payload(&payload, begin..end).unwrap();
+            sink.gathered.extend_from_slice(b"tail");
+            wanted.extend_from_slice(b"head");
+            wanted.extend_from_slice(&payload[begin..end]);
+            wanted.extend_from_slice(b"tail");
+        }
+        sink.settle(&payload).unwrap();
+        sink.gathered.extend_from_slice(b"end");
+        wanted.extend_from_slice(b"end");
+        assert_eq!(sink.len(), wanted.len() as u64);
+        sink.flush().unwrap();
+        let mut found = Vec::new();
+        file.rewind().unwrap();
+        file.read_to_end(&mut found).unwrap();
+        assert!(found == wanted);
+    }
+
+    #[test]
+    fn after_a_failure_everything_fails() {
+        let path = tempfile::NamedTempFile::new().unwrap();
+        // A file that was opened for reading refuses to be written.
+        let mut sink = Sink::new(File::open(path.path()).unwrap());
+        sink.gathered.extend_from_slice(b"lost");
+        assert!(sink.settle(&[]).is_ok());
+        assert!(sink.flush().is_err());
+        assert!(sink.check().is_err() && sink.settle(&[]).is_err() && sink.flush().is_err());
+    }
+}

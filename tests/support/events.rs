@@ -1,7 +1,5 @@
 //! Events for tests of captures: short ways to say them, and what two lists of them have in common.
 
-#![expect(dead_code, reason = "each test file uses a part of it")]
-
 use std::path::Path;
 use std::time::Duration;
 

@@ -105,7 +105,8 @@ impl Half {
             return;
         };
         // What comes after the end was never part of the stream.
-        let end = (place + u64::from(len).saturating_sub(old))
+        let end = place
+            .saturating_add(u64::from(len).saturating_sub(old))
             .min(self.fin.map_or(u64::MAX, |fin| fin.0));
         if end <= place || (place - self.next > AHEAD && self.acknowledged < place) {
             return;
@@ -175,7 +176,7 @@ impl Half {
         let end = match self.fin {
             Some((end, _)) => end,
             // One byte more may be an end of stream that was not captured.
-            None if self.acknowledged > self.next + 1 => self.acknowledged,
+            None if self.acknowledged.saturating_sub(self.next) > 1 => self.acknowledged,
             None => self.next,
         };
         if self.closed.is_none() && end > self.next {
@@ -198,7 +199,10 @@ impl Half {
         Some(if distance < 0 {
             (self.next, u64::from(distance.unsigned_abs()))
         } else {
-            (self.next + u64::from(distance.unsigned_abs()), 0)
+            (
+                self.next.saturating_add(u64::from(distance.unsigned_abs())),
+                0,
+            )
         })
     }
 
@@ -206,7 +210,7 @@ impl Half {
     fn keep(&mut self, mut place: u64, end: u64, payload: &[u8], position: u64) {
         let begin = place;
         if let Some((before, piece)) = self.ahead.range(..=place).next_back() {
-            place = place.max(before + piece.len);
+            place = place.max(before.saturating_add(piece.len));
         }
         while place < end {
             let limit = match self.ahead.range(place..).next() {
@@ -229,7 +233,7 @@ impl Half {
             place = self
                 .ahead
                 .get(&limit)
-                .map_or(end, |piece| limit + piece.len);
+                .map_or(end, |piece| limit.saturating_add(piece.len));
         }
     }
 
@@ -288,12 +292,12 @@ impl Half {
     }
 
     fn hole(&mut self, len: u64, position: u64, emit: Emit<'_>) {
-        self.next += len;
+        self.next = self.next.saturating_add(len);
         emit(self.missing(len, Missing::NotSeen), position);
     }
 
     fn deliver(&mut self, bytes: Bytes, len: u64, position: u64, emit: Emit<'_>) {
-        self.next += len;
+        self.next = self.next.saturating_add(len);
         let cut = len.saturating_sub(bytes.len() as u64);
         if !bytes.is_empty() {
             let direction = self.direction;

@@ -159,12 +159,12 @@ impl Reassembly {
     }
 
     fn insert(&mut self, ends: Ends, stream: Stream, place: Place) {
+        if self.streams.len() >= OPEN + self.finished.len() {
+            self.give_up_quiet_ones(place);
+        }
         if let Some(mut old) = self.streams.insert(ends, stream) {
             self.held = self.held.saturating_sub(old.held());
             old.end(place, &mut self.out);
-        }
-        if self.streams.len() > OPEN + self.finished.len() {
-            self.give_up_quiet_ones(place);
         }
     }
 
@@ -183,13 +183,14 @@ impl Reassembly {
     }
 
     fn give_up_quiet_ones(&mut self, place: Place) {
+        // Those that are quiet for longest; of one moment all, or this would be done again at once.
         let mut times: Vec<Duration> = self.streams.values().map(|stream| stream.last).collect();
         let middle = times.len() / 2;
         let (_, &mut limit, _) = times.select_nth_unstable(middle);
         let mut quiet: Vec<Ends> = self
             .streams
             .iter()
-            .filter(|(_, stream)| stream.last < limit)
+            .filter(|(_, stream)| stream.last <= limit)
             .map(|(ends, _)| *ends)
             .collect();
         quiet.sort_unstable();
