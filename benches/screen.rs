@@ -1,0 +1,4 @@
+//! Draws one frame of a very long timeline.
+fn main() {
+    divan::main();
+}
