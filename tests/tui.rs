@@ -1,11 +1,12 @@
 //! The screen as people see it: key script in, frame out. Reviewed as pictures in `snapshots/`.
 
-#[path = "support/screen.rs"]
+#[path = "support/screen/mod.rs"]
 mod screen;
 
 use bitstap::tui::{Look, Status};
 use insta::assert_snapshot;
-use screen::{Made, Screen, hostile, story};
+use screen::Screen;
+use screen::rows::{Made, hostile, story};
 
 const WIDE: (u16, u16) = (120, 40);
 const SMALL: (u16, u16) = (80, 24);

@@ -1,6 +1,6 @@
 //! What keys, mouse and time do, told by effects and by what is on screen.
 
-#[path = "support/screen.rs"]
+#[path = "support/screen/mod.rs"]
 mod screen;
 
 use std::collections::HashSet;
@@ -18,7 +18,8 @@ use ratatui::crossterm::event::{
 };
 use ratatui::layout::Size;
 use ratatui::style::Color;
-use screen::{Made, Screen, exchange, hostile, ms, session, story};
+use screen::Screen;
+use screen::rows::{MIB, Made, exchange, hostile, ms, session, story};
 
 fn wide(rows: Made) -> Screen {
     Screen::new(rows, 120, 40)
@@ -417,7 +418,7 @@ fn what_is_in_flight_moves_with_the_clock() {
 #[test]
 fn a_session_shows_how_fast_it_moves() {
     let mut screen = wide(story());
-    screen.rows.sessions[0].sent += 8 * screen::MIB;
+    screen.rows.sessions[0].sent += 8 * MIB;
     screen.send(Input::Tick(ms(49_000)));
     assert!(screen.text().contains("4.0M/s"), "{}", screen.text());
 }

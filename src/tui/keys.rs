@@ -150,7 +150,7 @@ pub const TABLE: &[Binding] = &[
         C::Back,
         Anywhere,
         "go back; at the top, remove the filter",
-        "back",
+        "",
     ),
     row(&[plain(K::Tab)], C::NextPane, Anywhere, "next pane", "pane"),
     row(

@@ -22,6 +22,7 @@ pub mod view;
 mod want;
 
 use std::io;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -120,6 +121,9 @@ pub fn run(screen: Screen) -> io::Result<Ended> {
     })
 }
 
+/// Goes on, or leaves with the name under which the capture is to be saved.
+type Flow = ControlFlow<Option<PathBuf>>;
+
 /// A screen at work.
 struct Running {
     screen: Screen,
@@ -168,7 +172,7 @@ impl Running {
             if self.screen.stop.load(Ordering::Relaxed) || !terminal::is_there() {
                 return Ok(None);
             }
-            if let Some(save_as) = self.take_inputs()? {
+            if let Flow::Break(save_as) = self.take_inputs()? {
                 return Ok(save_as);
             }
             self.look_around();
@@ -179,14 +183,14 @@ impl Running {
     }
 
     /// Waits for keys, but not long, and takes them.
-    fn take_inputs(&mut self) -> io::Result<Option<Option<PathBuf>>> {
+    fn take_inputs(&mut self) -> io::Result<Flow> {
         let wait = if self.dirty {
             FRAME.saturating_sub(clock().duration_since(self.drawn))
         } else {
             POLL
         };
         if !event::poll(wait)? {
-            return Ok(None);
+            return Ok(Flow::Continue(()));
         }
         for _ in 0..BURST {
             let input = match event::read()? {
@@ -197,15 +201,15 @@ impl Running {
                 Event::FocusGained | Event::FocusLost => None,
             };
             if let Some(input) = input
-                && let Some(save_as) = self.take(input)?
+                && let Flow::Break(save_as) = self.take(input)?
             {
-                return Ok(Some(save_as));
+                return Ok(Flow::Break(save_as));
             }
             if !event::poll(Duration::ZERO)? {
                 break;
             }
         }
-        Ok(None)
+        Ok(Flow::Continue(()))
     }
 
     /// Takes in what changed besides the keyboard.
@@ -243,14 +247,14 @@ impl Running {
         let _ = self.take(input);
     }
 
-    /// Takes an input and does what it asks for; `Some` means leave.
-    fn take(&mut self, input: Input) -> io::Result<Option<Option<PathBuf>>> {
+    /// Takes an input and does what it asks for; a break means leave.
+    fn take(&mut self, input: Input) -> io::Result<Flow> {
         self.dirty = true;
         let timeline = Arc::clone(&self.screen.timeline);
         let effects = update::update(&mut self.model, &*read(&timeline), input);
         for effect in effects {
             match effect {
-                Effect::Quit { save_as } => return Ok(Some(save_as)),
+                Effect::Quit { save_as } => return Ok(Flow::Break(save_as)),
                 Effect::Read(want) => {
                     let read_back = &self.screen.read_back;
                     let chunk = read_back.read(want.span, want.from, want.len);
@@ -270,7 +274,7 @@ impl Running {
                 Effect::Suspend => self.terminal.suspend(self.model.mouse)?,
             }
         }
-        Ok(None)
+        Ok(Flow::Continue(()))
     }
 
     fn draw(&mut self) -> io::Result<()> {

@@ -238,6 +238,12 @@ impl Model {
         };
         self.detail.height = inner(layout.detail);
         self.log.height = inner(layout.log);
+        let last = self.log.len.saturating_sub(self.log.height);
+        self.log.top = if self.log.follow {
+            last
+        } else {
+            self.log.top.min(last)
+        };
     }
 
     /// Returns the list that the focus is on or came from.
@@ -269,13 +275,12 @@ impl Model {
         let len = |message: &Option<crate::timeline::row::Message>| {
             message.as_ref().map_or(0, |message| message.body_wire)
         };
-        self.detail.side.unwrap_or({
-            if len(&exchange.response) > len(&exchange.request) {
-                Side::Response
-            } else {
-                Side::Request
-            }
-        })
+        let longer = if len(&exchange.response) > len(&exchange.request) {
+            Side::Response
+        } else {
+            Side::Request
+        };
+        self.detail.side.unwrap_or(longer)
     }
 
     /// Returns what was read for `want`.

@@ -22,10 +22,11 @@ const LONGEST: usize = 4096;
 
 /// Opens a line with what is there already.
 pub(super) fn open(model: &mut Model, rows: &dyn Rows, ask: Ask, text: Option<&str>) {
-    let text = text.unwrap_or(match ask {
-        Ask::Filter => model.filter.text(),
-        Ask::Find | Ask::Command | Ask::SaveAs => "",
-    });
+    let text = match (text, ask) {
+        (Some(text), _) => text,
+        (None, Ask::Filter) => model.filter.text(),
+        (None, _) => "",
+    };
     model.help = None;
     model.prompt = Some(Prompt {
         ask,

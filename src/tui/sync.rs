@@ -30,14 +30,9 @@ pub(super) fn sync(model: &mut Model, rows: &dyn Rows) {
     log_length(model, rows);
 }
 
-/// Takes the length of the log and keeps its last line on screen where that is wanted.
+/// Takes the length of the log.
 pub(super) fn log_length(model: &mut Model, rows: &dyn Rows) {
-    let log = &mut model.log;
-    log.len = model.status.log.len() + rows.remarks().len();
-    if log.follow {
-        log.top = usize::MAX;
-    }
-    log.top = log.top.min(log.len.saturating_sub(log.height));
+    model.log.len = model.status.log.len() + rows.remarks().len();
 }
 
 /// Lists all packets anew: after a new scope, filter or order.

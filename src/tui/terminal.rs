@@ -72,10 +72,11 @@ impl Terminal {
 
     /// Switches the terminal's reports of clicks and wheel.
     pub(super) fn mouse(&mut self, on: bool) -> io::Result<()> {
+        let out = self.inner.backend_mut();
         if on {
-            execute!(io::stdout(), EnableMouseCapture)
+            execute!(out, EnableMouseCapture)
         } else {
-            execute!(io::stdout(), DisableMouseCapture)
+            execute!(out, DisableMouseCapture)
         }
     }
 

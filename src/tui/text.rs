@@ -133,6 +133,24 @@ pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// Breaks text into lines of at most `width` columns, wherever that is; every blank is kept.
+pub(super) fn fold(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let mut used = 0;
+    for c in text.chars() {
+        let one = c.width().unwrap_or(0);
+        if used + one > width.max(1) {
+            lines.push(String::new());
+            used = 0;
+        }
+        used += one;
+        if let Some(line) = lines.last_mut() {
+            line.push(c);
+        }
+    }
+    lines
+}
+
 /// Returns a size in at most five characters: `812`, `5.0K`, `12.5M`, `812M`.
 pub(super) fn short(bytes: u64) -> String {
     let (value, unit) = scaled(bytes);
@@ -257,6 +275,7 @@ mod tests {
         assert_eq!(wrap("one two three", 8), ["one two", "three"]);
         assert_eq!(wrap("abcdefgh", 3), ["abc", "def", "gh"]);
         assert_eq!(wrap("", 3), [""]);
+        assert_eq!(fold("  a  b c", 4), ["  a ", " b c"]);
     }
 
     #[test]

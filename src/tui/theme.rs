@@ -79,14 +79,12 @@ pub fn style(look: Look, role: Role) -> Style {
     match role {
         Role::Text => base,
         Role::Dim | Role::Border => base.fg(dim),
-        Role::Strong => base.add_modifier(Modifier::BOLD),
-        Role::Focus => base.fg(live),
+        Role::Strong | Role::Marked => base.add_modifier(Modifier::BOLD),
         Role::Selected => base.bg(back).add_modifier(Modifier::BOLD),
-        Role::Marked => base.add_modifier(Modifier::BOLD),
         Role::Good => base.fg(good),
         Role::Warning => base.fg(warning),
         Role::Error => base.fg(error),
-        Role::Live => base.fg(live),
+        Role::Focus | Role::Live => base.fg(live),
         Role::Key => base.fg(live).add_modifier(Modifier::BOLD),
         Role::Bar => base.bg(back),
     }

@@ -136,13 +136,13 @@ pub fn contexts(model: &Model) -> Vec<Context> {
         return vec![Context::Prompt];
     }
     let mut contexts = Vec::new();
-    if matches!(model.focus, Focus::Sessions | Focus::Packets) {
-        contexts.push(Context::List);
-    }
     if model.detail.tab == Tab::Hex && model.view != View::Log {
         contexts.push(Context::Hex);
     }
     contexts.push(Context::Anywhere);
+    if matches!(model.focus, Focus::Sessions | Focus::Packets) {
+        contexts.push(Context::List);
+    }
     contexts
 }
 

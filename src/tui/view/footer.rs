@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use super::super::filter::Filter;
-use super::super::keys::{Context, TABLE};
+use super::super::keys::{Command, Context, TABLE};
 use super::super::model::{Ask, Model, Prompt};
 use super::super::text::harmless;
 use super::super::theme::{Role, style};
@@ -44,26 +44,33 @@ pub(super) fn draw(buf: &mut Buffer, area: Rect, model: &Model) -> Option<Positi
     None
 }
 
-/// Writes the keys that have a hint and fit.
+/// Writes the keys that have a hint and fit; help and quit are the last to go.
 fn keys(pen: &mut Pen<'_>, contexts: &[Context]) {
-    for context in contexts {
-        for row in TABLE
+    let hinted = |context: &Context| {
+        let context = *context;
+        TABLE
             .iter()
-            .filter(|row| row.context == *context && !row.hint.is_empty())
-        {
-            let Some(chord) = row.chords.first() else {
-                continue;
-            };
-            let name = chord.name();
-            let width = name.chars().count() + row.hint.chars().count() + 3;
-            if usize::from(pen.left()) < width {
-                continue;
-            }
-            pen.text(&name, Role::Key);
-            pen.skip(1);
-            pen.text(row.hint, Role::Dim);
-            pen.skip(2);
-        }
+            .filter(move |row| row.context == context && !row.hint.is_empty())
+            .filter_map(|row| Some((row.chords.first()?.name(), row.hint, row.command)))
+    };
+    let (last, mut hints): (Vec<_>, Vec<_>) = contexts
+        .iter()
+        .flat_map(hinted)
+        .partition(|(.., command)| matches!(command, Command::Help | Command::Quit));
+    let width = |hints: &[(String, &str, Command)]| -> usize {
+        hints
+            .iter()
+            .map(|(name, hint, _)| name.chars().count() + hint.chars().count() + 3)
+            .sum()
+    };
+    while !hints.is_empty() && width(&hints) + width(&last) > usize::from(pen.left()) {
+        hints.pop();
+    }
+    for (name, hint, _) in hints.iter().chain(&last) {
+        pen.text(name, Role::Key);
+        pen.skip(1);
+        pen.text(hint, Role::Dim);
+        pen.skip(2);
     }
 }
 

@@ -5,7 +5,7 @@ use ratatui::text::{Line, Span};
 use super::super::Look;
 use super::super::model::{Model, Read};
 use super::super::rows::Rows;
-use super::super::text::{fit, visible, wrap};
+use super::super::text::{fit, fold, visible};
 use super::super::theme::{Role, signs, style};
 use super::super::want::{HEAD_LIMIT, head};
 use super::detail::nothing;
@@ -137,6 +137,10 @@ fn fields(out: &mut Vec<Line<'static>>, read: &Read, model: &Model, width: usize
         }
         let hide = masked && !model.reveal;
         let mut text = written(line, hide, folded, look);
+        let seen = text.trim_end_matches(' ').len();
+        let blanks = text.len() - seen;
+        text.truncate(seen);
+        text.push_str(&"\\x20".repeat(blanks));
         if !crlf {
             text.push_str(" \\n only");
         }
@@ -196,7 +200,7 @@ fn push_field(
         (_, true) => Role::Warning,
         _ => Role::Text,
     };
-    for (number, line) in wrap(text, width.saturating_sub(3)).into_iter().enumerate() {
+    for (number, line) in fold(text, width.saturating_sub(4)).into_iter().enumerate() {
         if number > 0 {
             out.push(Line::styled(format!("   {line}"), style(look, role)));
             continue;

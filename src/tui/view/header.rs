@@ -9,6 +9,9 @@ use super::super::text::{fit, long};
 use super::super::theme::{Role, signs, style};
 use super::paint::Pen;
 
+/// Blanks around each piece.
+const GAP: usize = 2;
+
 /// A piece of the header.
 type Piece = (String, Role);
 
@@ -23,21 +26,24 @@ pub(super) fn draw(buf: &mut Buffer, area: Rect, model: &Model, rows: &dyn Rows)
     let width = |pieces: &[Piece]| -> usize {
         pieces
             .iter()
-            .map(|(text, _)| text.chars().count() + 3)
+            .map(|(text, _)| text.chars().count() + GAP)
             .sum()
     };
-    let title = format!(" bitstap  {}", model.status.title);
     let room = usize::from(pen.left());
     // The counts matter more than the end of a long title.
     let keep = width(&pieces).min(room.saturating_sub(10));
+    let mut title = format!(" bitstap  {}", model.status.title);
+    if title.chars().count() > room - keep {
+        title = format!(" {}", model.status.title);
+    }
     pen.text(&fit(&title, room - keep, model.look.ascii), Role::Strong);
     let keep = u16::try_from(keep).unwrap_or(0);
     pen.right(keep);
     for (text, role) in &pieces {
-        if usize::from(pen.left()) < text.chars().count() + 3 {
+        if usize::from(pen.left()) < text.chars().count() + GAP {
             break;
         }
-        pen.skip(2);
+        pen.skip(1);
         pen.text(text, *role);
         pen.skip(1);
     }

@@ -45,7 +45,7 @@ pub(super) fn draw(buf: &mut Buffer, area: Rect, model: &Model, rows: &dyn Rows)
         } else {
             pen.skip(1);
         }
-        packet_row(pen, model, exchange, url);
+        packet_row(pen, model, rows, exchange, url);
     }
 }
 
@@ -82,6 +82,9 @@ fn empty(model: &Model, rows: &dyn Rows) -> &'static str {
         "No packet yet."
     }
 }
+
+/// Below this width the last column has the file's name, not the URL.
+const URL: u16 = 20;
 
 /// Returns the width of the URL column: none where only one session is listed.
 fn url_width(model: &Model, width: u16) -> u16 {
@@ -120,11 +123,12 @@ fn titles(mut pen: Pen<'_>, model: &Model, url: u16) {
     pen.skip(5);
     if url > 0 {
         pen.skip(1);
-        pen.cell(url, "url", Role::Dim, Align::Left);
+        let title = if url < URL { "file" } else { "url" };
+        pen.cell(url, title, Role::Dim, Align::Left);
     }
 }
 
-fn packet_row(mut pen: Pen<'_>, model: &Model, exchange: &Exchange, url: u16) {
+fn packet_row(mut pen: Pen<'_>, model: &Model, rows: &dyn Rows, exchange: &Exchange, url: u16) {
     let problem = exchange.is_problem();
     pen.cell(6, &exchange.no.to_string(), Role::Dim, Align::Right);
     pen.skip(1);
@@ -175,7 +179,12 @@ fn packet_row(mut pen: Pen<'_>, model: &Model, exchange: &Exchange, url: u16) {
     }
     if url > 0 {
         pen.skip(1);
-        pen.cell(url, &exchange.url, Role::Dim, Align::Left);
+        let name = exchange.session.and_then(|no| session_of(rows, no));
+        let text = match name {
+            Some(session) if url < URL => &session.name,
+            _ => &exchange.url,
+        };
+        pen.cell(url, text, Role::Dim, Align::Left);
     }
 }
 

@@ -4,8 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::super::Look;
-use super::super::model::{Focus, Model, SESSION_SORTS};
+use super::super::model::{Focus, Model};
 use super::super::rows::Rows;
 use super::super::text;
 use super::super::theme::{Role, signs, style};
@@ -47,7 +46,7 @@ pub(super) fn draw(buf: &mut Buffer, area: Rect, model: &Model, rows: &dyn Rows)
         } else {
             pen.skip(1);
         }
-        session_row(pen, columns, session, rate(model, session), look);
+        session_row(pen, columns, session, rate(model, session));
     }
 }
 
@@ -88,7 +87,6 @@ fn titles(mut pen: Pen<'_>, columns: Columns, model: &Model) {
         let sign = sorted(model.look, list.column == at, list.descending);
         format!("{name}{sign}")
     };
-    debug_assert_eq!(SESSION_SORTS.len(), 6);
     pen.cell(
         1,
         sorted(model.look, list.column == 0 && list.descending, true),
@@ -121,13 +119,7 @@ fn titles(mut pen: Pen<'_>, columns: Columns, model: &Model) {
     pen.cell(2, &title("E", 4), Role::Dim, Align::Left);
 }
 
-fn session_row(
-    mut pen: Pen<'_>,
-    columns: Columns,
-    session: &Session,
-    rate: Option<String>,
-    look: Look,
-) {
+fn session_row(mut pen: Pen<'_>, columns: Columns, session: &Session, rate: Option<String>) {
     let (state, role) = state(session.state);
     pen.cell(columns.name, &session.name, Role::Text, Align::Left);
     pen.skip(1);
@@ -168,7 +160,6 @@ fn session_row(
         };
         pen.cell(2, &count, Role::Error, Align::Left);
     }
-    let _ = look;
 }
 
 /// Returns how fast a session moves now; nothing where it does not.

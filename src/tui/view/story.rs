@@ -1,5 +1,8 @@
 //! Story: the selected packet in a sentence, then its session.
 
+// Writing to a String cannot fail, so those results are dropped.
+use std::fmt::Write as _;
+
 use ratatui::text::Line;
 
 use super::super::model::{Focus, Model};
@@ -75,22 +78,23 @@ fn sentence(exchange: &Exchange) -> String {
         None if exchange.method.is_empty() => "A request whose head never came whole".to_owned(),
         None => format!("{} (no BITS packet)", exchange.method),
     };
-    text.push_str(&format!(" (packet {})", exchange.no));
+    let _ = write!(text, " (packet {})", exchange.no);
     if let Some(range) = exchange.range {
         let count = range.last.saturating_sub(range.first).saturating_add(1);
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             " with bytes {} to {} ({})",
             range.first,
             range.last,
             long(count)
-        ));
+        );
         if let Some(total) = range.total {
-            text.push_str(&format!(" of {total}"));
+            let _ = write!(text, " of {total}");
         }
     }
     text.push_str(&answer(exchange));
     if let Some(received) = exchange.received {
-        text.push_str(&format!(" The next byte wanted is {received}."));
+        let _ = write!(text, " The next byte wanted is {received}.");
     }
     text
 }
@@ -135,9 +139,9 @@ fn explain(error: WireError) -> String {
         text.push_str(known.meaning);
     }
     if let Some(context) = error.context {
-        text.push_str(&format!(". Context 0x{context:X}"));
+        let _ = write!(text, ". Context 0x{context:X}");
         if let Some(name) = hresult::context_name(context) {
-            text.push_str(&format!(" {name}"));
+            let _ = write!(text, " {name}");
         }
     }
     text.push('.');
@@ -155,7 +159,9 @@ fn about_session(out: &mut Vec<Line<'static>>, model: &Model, session: &Session,
         long(session.acknowledged)
     );
     match session.total {
-        Some(total) => text.push_str(&format!(" of {} acknowledged", long(total))),
+        Some(total) => {
+            let _ = write!(text, " of {} acknowledged", long(total));
+        }
         None => text.push_str(" acknowledged"),
     }
     for (count, what) in [
@@ -165,11 +171,11 @@ fn about_session(out: &mut Vec<Line<'static>>, model: &Model, session: &Session,
     ] {
         if count > 0 {
             let s = if count == 1 { "" } else { "s" };
-            text.push_str(&format!(", {count} {what}{s}"));
+            let _ = write!(text, ", {count} {what}{s}");
         }
     }
     if session.resent > 0 {
-        text.push_str(&format!(", {} sent again", long(session.resent)));
+        let _ = write!(text, ", {} sent again", long(session.resent));
     }
     text.push('.');
     let mark = if role == Role::Error { " E" } else { "" };

@@ -1,5 +1,7 @@
 //! Timing: where an exchange spent its time, and its connection's life.
 
+// Writing to a String cannot fail, so those results are dropped.
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use ratatui::text::{Line, Span};
@@ -29,12 +31,8 @@ pub(super) fn lines(model: &Model, rows: &dyn Rows, width: usize) -> Vec<Line<'s
     if let Some(text) = speed(exchange) {
         paragraph(&mut out, "", 1, &text, width, model.look, Role::Text);
     }
-    match rows.connection(exchange.conn) {
-        Some(connection) => about_connection(&mut out, model, connection, width),
-        None => {
-            let text = format!("Connection {} is not known.", exchange.conn.0);
-            paragraph(&mut out, "", 1, &text, width, model.look, Role::Dim);
-        }
+    if let Some(connection) = rows.connection(exchange.conn) {
+        about_connection(&mut out, model, connection, width);
     }
     out
 }
@@ -153,19 +151,21 @@ fn about_connection(
         place(connection.server)
     );
     if connection.upstream.is_some() {
-        route.push_str(&format!(" {to} {}", place(connection.upstream)));
+        let _ = write!(route, " {to} {}", place(connection.upstream));
     }
     paragraph(out, "", 1, &route, width, look, Role::Text);
     let mut life = if connection.joined {
-        format!("  joined in the middle at {} s", moment(connection.opened))
+        format!("joined in the middle at {} s", moment(connection.opened))
     } else {
-        format!("  opened at {} s", moment(connection.opened))
+        format!("opened at {} s", moment(connection.opened))
     };
     if let Some(connect) = connection.connect {
-        life.push_str(&format!(", upstream accepted after {}", span(connect)));
+        let _ = write!(life, ", upstream accepted after {}", span(connect));
     }
     match connection.closed {
-        Some(closed) => life.push_str(&format!(", closed at {} s", moment(closed))),
+        Some(closed) => {
+            let _ = write!(life, ", closed at {} s", moment(closed));
+        }
         None => life.push_str(", open"),
     }
     if let Some((direction, how)) = connection.first_close {
@@ -177,15 +177,15 @@ fn about_connection(
             Close::Fin => "FIN",
             Close::Reset => "RST",
         };
-        life.push_str(&format!("; the {who} closed first ({how})"));
+        let _ = write!(life, "; the {who} closed first ({how})");
     }
     life.push('.');
-    paragraph(out, "", 1, &life, width, look, Role::Text);
+    paragraph(out, "", 3, &life, width, look, Role::Text);
     let sum = format!(
-        "  {} exchanges, {} to the server, {} to the client.",
+        "{} exchanges, {} to the server, {} to the client.",
         connection.exchanges,
         long(connection.to_server),
         long(connection.to_client)
     );
-    paragraph(out, "", 1, &sum, width, look, Role::Dim);
+    paragraph(out, "", 3, &sum, width, look, Role::Dim);
 }

@@ -1,4 +1,9 @@
-//! A screen without a terminal: rows made by hand, keys as text, frames as text.
+//! Rows made by hand, and the bytes that a capture would hold for them.
+
+#![expect(
+    unreachable_pub,
+    reason = "shared by several test crates, each of which uses a part"
+)]
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,14 +15,8 @@ use bitstap::timeline::{
     Chunk, Connection, Exchange, Outcome, Remark, Session, SessionKind, SessionState, Span, Times,
     WireError,
 };
-use bitstap::tui::model::{Model, Want};
+use bitstap::tui::model::{Read, Want};
 use bitstap::tui::rows::{Rows, find_connection};
-use bitstap::tui::update::{Effect, Input, update};
-use bitstap::tui::{Look, Recording, Status, view};
-use ratatui::Terminal;
-use ratatui::backend::TestBackend;
-use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use ratatui::layout::Size;
 
 /// Rows made by hand.
 #[derive(Default)]
@@ -59,8 +58,8 @@ pub fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
-fn address(text: &str) -> Option<SocketAddr> {
-    Some(text.parse().expect("an address"))
+fn address(text: &str) -> SocketAddr {
+    text.parse().expect("an address")
 }
 
 /// The head of exchange `no`: its place stands for its bytes, see [`answer`].
@@ -94,7 +93,11 @@ pub fn head(no: u32, direction: Direction) -> Vec<u8> {
 }
 
 /// Reads back as a capture would; a body has a hole of 20 bytes at 24.
-pub fn answer(want: Want) -> Result<Chunk, String> {
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "it stands for a read that can fail"
+)]
+pub fn answer(want: Want) -> Read {
     if want.span.offset == 0 {
         let bytes = head(want.span.conn.0, want.span.direction);
         return Ok(Chunk {
@@ -151,7 +154,7 @@ pub fn session(no: u32, name: &str, state: SessionState) -> Session {
         session_id: Some("{3F2B4A10-77F1-4E7B-9C55-0D1A2B3C4D5E}".into()),
         url: format!("/up/{name}").into(),
         name: name.into(),
-        client: address("10.0.0.23:50112"),
+        client: Some(address("10.0.0.23:50112")),
         user_agent: Some("Microsoft BITS/7.8".into()),
         total: Some(21 * MIB),
         acknowledged: 0,
@@ -186,10 +189,16 @@ fn fragment(no: u32, session: u32, at: u64, first: u64, last: u64, total: u64) -
 
 /// Four files: one fails and is on its way again, one is closed, one is downloaded, one is lost.
 pub fn story() -> Made {
-    let mut rows = Made {
+    Made {
+        exchanges: story_exchanges(),
+        sessions: story_sessions(),
+        connections: vec![story_connection()],
+        remarks: story_remarks(),
         generation: 1,
-        ..Made::default()
-    };
+    }
+}
+
+fn story_exchanges() -> Vec<Exchange> {
     let total = 21 * MIB;
     let mut exchanges = vec![exchange(1, 1, Packet::CreateSession, 0)];
     for part in 0..6 {
@@ -254,8 +263,11 @@ pub fn story() -> Made {
         },
         ..exchange(12, 3, Packet::Get, 46_000)
     });
-    rows.exchanges = exchanges;
-    rows.sessions = vec![
+    exchanges
+}
+
+fn story_sessions() -> Vec<Session> {
+    vec![
         Session {
             acknowledged: 12 * MIB,
             sent: 18 * MIB,
@@ -290,12 +302,15 @@ pub fn story() -> Made {
             session_id: None,
             ..session(3, "driver.cab", SessionState::Failed)
         },
-    ];
-    rows.connections = vec![Connection {
+    ]
+}
+
+fn story_connection() -> Connection {
+    Connection {
         id: ConnId(1),
-        client: address("10.0.0.23:50112"),
-        server: address("127.0.0.1:8080"),
-        upstream: address("10.0.0.80:80"),
+        client: Some(address("10.0.0.23:50112")),
+        server: Some(address("127.0.0.1:8080")),
+        upstream: Some(address("10.0.0.80:80")),
         opened: ms(0),
         connect: Some(Duration::from_micros(1200)),
         first_close: Some((Direction::ToClient, Close::Reset)),
@@ -304,8 +319,11 @@ pub fn story() -> Made {
         to_server: 18 * MIB,
         to_client: 4_900,
         joined: false,
-    }];
-    rows.remarks = vec![
+    }
+}
+
+fn story_remarks() -> Vec<Remark> {
+    vec![
         Remark {
             at: ms(46_900),
             conn: Some(ConnId(1)),
@@ -320,8 +338,7 @@ pub fn story() -> Made {
             exchange: None,
             text: "The capture ends inside a block: 37 bytes are left out.".into(),
         },
-    ];
-    rows
+    ]
 }
 
 /// One session and one packet with names made to deceive.
@@ -363,150 +380,4 @@ pub fn hostile() -> Made {
         generation: 1,
         ..Made::default()
     }
-}
-
-pub fn live_status() -> Status {
-    Status {
-        title: "127.0.0.1:8080 -> http://iis.corp".into(),
-        recording: Some(Recording {
-            path: "uploads.pcapng".into(),
-            size: 812 * MIB,
-            failed: None,
-        }),
-        log: vec!["Listening on 127.0.0.1:8080.".into()],
-        ..Status::default()
-    }
-}
-
-/// A screen that is driven by keys and looked at as text.
-pub struct Screen {
-    pub model: Model,
-    pub rows: Made,
-    /// Effects that are not reads, in order.
-    pub effects: Vec<Effect>,
-}
-
-impl Screen {
-    pub fn new(rows: Made, width: u16, height: u16) -> Self {
-        Self::with_look(rows, width, height, Look::default())
-    }
-
-    pub fn with_look(rows: Made, width: u16, height: u16, look: Look) -> Self {
-        let mut screen = Self {
-            model: Model::new(look, Size::new(width, height)),
-            rows,
-            effects: Vec::new(),
-        };
-        screen.send(Input::Status(Box::new(live_status())));
-        screen.send(Input::Tick(ms(47_000)));
-        screen.send(Input::Rows);
-        screen
-    }
-
-    pub fn send(&mut self, input: Input) {
-        for effect in update(&mut self.model, &self.rows, input) {
-            match effect {
-                Effect::Read(want) => {
-                    let read = Input::Read(want, answer(want));
-                    let more = update(&mut self.model, &self.rows, read);
-                    assert!(more.is_empty(), "a read asked for {more:?}");
-                }
-                other => self.effects.push(other),
-            }
-        }
-    }
-
-    /// Presses keys: single characters, or names like `<Enter>` and `<C-f>`.
-    pub fn keys(&mut self, script: &str) -> &mut Self {
-        for key in parse(script) {
-            self.send(Input::Key(key));
-            self.frame();
-        }
-        self
-    }
-
-    /// Draws one frame, as the loop would.
-    pub fn frame(&mut self) -> Terminal<TestBackend> {
-        let size = self.model.size;
-        let backend = TestBackend::new(size.width, size.height);
-        let mut terminal = Terminal::new(backend).unwrap();
-        let mut drawn = bitstap::tui::update::Drawn::default();
-        terminal
-            .draw(|frame| drawn = view::draw(frame, &self.model, &self.rows))
-            .unwrap();
-        self.send(Input::Drawn(drawn));
-        terminal
-    }
-
-    /// Returns the frame as text.
-    pub fn text(&mut self) -> String {
-        let terminal = self.frame();
-        let buffer = terminal.backend().buffer();
-        let width = usize::from(buffer.area.width);
-        let mut out = String::new();
-        for line in buffer.content.chunks(width) {
-            let mut text = String::new();
-            let mut skip = 0;
-            for cell in line {
-                if skip > 0 {
-                    skip -= 1;
-                    continue;
-                }
-                text.push_str(cell.symbol());
-                skip = ratatui::text::Line::raw(cell.symbol())
-                    .width()
-                    .saturating_sub(1);
-            }
-            out.push_str(text.trim_end());
-            out.push('\n');
-        }
-        out
-    }
-}
-
-/// Reads a key script.
-pub fn parse(script: &str) -> Vec<KeyEvent> {
-    let mut keys = Vec::new();
-    let mut rest = script;
-    while let Some(c) = rest.chars().next() {
-        let named = rest
-            .strip_prefix('<')
-            .and_then(|inner| inner.split_once('>'));
-        let (key, after) = match named {
-            Some((name, after)) => (named_key(name), after),
-            None => (
-                KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE),
-                &rest[c.len_utf8()..],
-            ),
-        };
-        keys.push(key);
-        rest = after;
-    }
-    keys
-}
-
-fn named_key(name: &str) -> KeyEvent {
-    if let Some(c) = name.strip_prefix("C-") {
-        let c = c.chars().next().expect("a key after C-");
-        return KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL);
-    }
-    let code = match name {
-        "Enter" => KeyCode::Enter,
-        "Esc" => KeyCode::Esc,
-        "Tab" => KeyCode::Tab,
-        "BackTab" => KeyCode::BackTab,
-        "Up" => KeyCode::Up,
-        "Down" => KeyCode::Down,
-        "Left" => KeyCode::Left,
-        "Right" => KeyCode::Right,
-        "PgUp" => KeyCode::PageUp,
-        "PgDn" => KeyCode::PageDown,
-        "Home" => KeyCode::Home,
-        "End" => KeyCode::End,
-        "Backspace" => KeyCode::Backspace,
-        "F1" => KeyCode::F(1),
-        "F3" => KeyCode::F(3),
-        other => panic!("no key is called {other}"),
-    };
-    KeyEvent::new(code, KeyModifiers::NONE)
 }
