@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 
 use bitstap::bits::Packet;
-use bitstap::timeline::{Outcome, SessionState};
+use bitstap::timeline::{Chunk, Outcome, SessionState};
 use bitstap::tui::keys::{Command, TABLE, key_for};
 use bitstap::tui::model::{Focus, Side, Tab, View};
 use bitstap::tui::update::{Effect, Input};
@@ -314,6 +314,47 @@ fn hex_goes_to_an_offset_and_stays_inside_the_body() {
     assert!(screen.text().contains("Response has no body"));
     screen.keys(":offset nonsense<Enter>");
     assert!(screen.text().contains("not an offset: nonsense"));
+}
+
+#[test]
+fn what_could_not_be_read_whole_is_read_again() {
+    let mut screen = wide(story());
+    screen.keys("<Enter>]<Right><Right>");
+    let (want, _) = screen.model.detail.reads[0].clone();
+    screen.send(Input::Read(want, Ok(Chunk::default())));
+    assert!(
+        screen.text().contains("240 bytes are not written yet"),
+        "{}",
+        screen.text()
+    );
+    screen.send(Input::Tick(ms(47_200)));
+    assert!(!screen.text().contains("not written yet"));
+    assert!(screen.text().contains("00000010  70 77"));
+}
+
+#[test]
+fn the_latest_packet_of_a_watched_session_is_selected() {
+    let mut screen = wide(story());
+    screen
+        .rows
+        .exchanges
+        .push(exchange(13, 1, Packet::Ping, 47_000));
+    screen.rows.sessions[0].exchanges = 11;
+    screen.send(Input::Rows);
+    assert_eq!(screen.model.packets.selected(), Some(12));
+    screen.keys("<Enter>k");
+    let chosen = screen.model.packets.selected();
+    screen
+        .rows
+        .exchanges
+        .push(exchange(14, 1, Packet::Ping, 47_100));
+    screen.rows.sessions[0].exchanges = 12;
+    screen.send(Input::Rows);
+    assert_eq!(
+        screen.model.packets.selected(),
+        chosen,
+        "not once one was chosen"
+    );
 }
 
 #[test]

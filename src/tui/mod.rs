@@ -218,8 +218,13 @@ impl Running {
             self.model.say(note, true);
             self.dirty = true;
         }
+        let generation = read(&self.screen.timeline).generation();
+        if self.generation != Some(generation) {
+            self.generation = Some(generation);
+            self.feed(Input::Rows);
+        }
         let now = clock();
-        if now.duration_since(self.ticked) < TICK && self.generation.is_some() {
+        if now.duration_since(self.ticked) < TICK {
             return;
         }
         self.ticked = now;
@@ -233,11 +238,6 @@ impl Running {
             let before = self.dirty;
             self.feed(Input::Tick(at));
             self.dirty = before || (moving && self.model.pause.is_none());
-        }
-        let generation = read(&self.screen.timeline).generation();
-        if self.generation != Some(generation) {
-            self.generation = Some(generation);
-            self.feed(Input::Rows);
         }
     }
 
@@ -278,7 +278,6 @@ impl Running {
     }
 
     fn draw(&mut self) -> io::Result<()> {
-        self.dirty = false;
         let size = self.terminal.size()?;
         if size != self.model.size {
             self.feed(Input::Resize(size));
@@ -290,9 +289,8 @@ impl Running {
             .terminal
             .draw(|frame| view::draw(frame, model, &*read(timeline)))?;
         self.drawn = clock();
-        let dirty = self.dirty;
         self.feed(Input::Drawn(drawn));
-        self.dirty = dirty && size != self.model.size;
+        self.dirty = false;
         Ok(())
     }
 }

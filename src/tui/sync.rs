@@ -8,7 +8,7 @@ use crate::timeline::{Exchange, Session};
 use super::catalog::exchange_at;
 use super::filter::Sieve;
 use super::list::Entry;
-use super::model::{Model, Speed, View};
+use super::model::{Focus, Model, Speed, View};
 use super::rows::{Rows, is_in_flight};
 
 /// Least time over which a speed is measured.
@@ -25,7 +25,12 @@ pub(super) fn sync(model: &mut Model, rows: &dyn Rows) {
             model.packets.select_newest();
         }
     } else {
+        // Who looks through sessions sees the selected one's latest packet.
+        let at_end = model.packets.cursor() + 1 >= model.packets.len();
         merge_packets(model, rows, &looked);
+        if at_end && model.focus == Focus::Sessions && !model.packets.follow {
+            model.packets.select_at(usize::MAX);
+        }
     }
     log_length(model, rows);
 }

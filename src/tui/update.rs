@@ -111,6 +111,13 @@ fn take(model: &mut Model, rows: &dyn Rows, input: Input, effects: &mut Vec<Effe
         Input::Tick(now) => {
             model.now = now;
             sync::measure(model, rows);
+            // The capture may be written a little behind the timeline: what was short is read again.
+            if !model.status.ended {
+                model.detail.reads.retain(|(want, read)| {
+                    read.as_ref()
+                        .is_ok_and(|chunk| chunk.bytes.len() >= want.len)
+                });
+            }
         }
         Input::Rows => sync::sync(model, rows),
         Input::Status(status) => {

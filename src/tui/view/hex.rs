@@ -34,6 +34,15 @@ pub(super) fn draw(buf: &mut Buffer, area: Rect, model: &Model, rows: &dyn Rows)
                     Role::Warning,
                 );
             }
+            let short = want
+                .map_or(0, |want| want.len)
+                .saturating_sub(chunk.bytes.len());
+            if short > 0 {
+                pen.text(
+                    &format!("; {short} bytes are not written yet"),
+                    Role::Warning,
+                );
+            }
             dump(buf, area, model, chunk);
         }
         (Some(_), Some(Err(why))) => {
