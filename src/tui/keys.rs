@@ -1,0 +1,402 @@
+//! The one table of keys: key, command, help text. Help, footer and "which key does this?" are read
+//! from it, so they cannot go stale.
+//!
+//! A row added here needs an arm in `update.rs`. Knows no terminal.
+
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+/// What a key means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Command {
+    Up,
+    Down,
+    PageUp,
+    PageDown,
+    Top,
+    Bottom,
+    Open,
+    Back,
+    NextPane,
+    PreviousPane,
+    NextTab,
+    PreviousTab,
+    Sessions,
+    Packets,
+    Log,
+    Filter,
+    Find,
+    FindNext,
+    FindPrevious,
+    NextProblem,
+    PreviousProblem,
+    SortColumn,
+    SortDirection,
+    Follow,
+    Pause,
+    Privacy,
+    Mouse,
+    OtherBody,
+    Offset,
+    CommandLine,
+    Help,
+    Redraw,
+    Suspend,
+    Quit,
+    Apply,
+    Cancel,
+}
+
+/// Where a key has its meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Context {
+    Anywhere,
+    /// One of the two lists takes the keys.
+    List,
+    /// The Hex tab is open.
+    Hex,
+    /// A line is being typed; every other key goes into it.
+    Prompt,
+}
+
+/// A key with the control key or without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Chord {
+    pub control: bool,
+    pub code: KeyCode,
+}
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Binding {
+    pub chords: &'static [Chord],
+    pub command: Command,
+    pub context: Context,
+    /// One clause for the help.
+    pub help: &'static str,
+    /// A word for the footer; empty where it is not worth the room.
+    pub hint: &'static str,
+}
+
+const fn plain(code: KeyCode) -> Chord {
+    Chord {
+        control: false,
+        code,
+    }
+}
+
+const fn char(c: char) -> Chord {
+    plain(KeyCode::Char(c))
+}
+
+const fn control(c: char) -> Chord {
+    Chord {
+        control: true,
+        code: KeyCode::Char(c),
+    }
+}
+
+const fn row(
+    chords: &'static [Chord],
+    command: Command,
+    context: Context,
+    help: &'static str,
+    hint: &'static str,
+) -> Binding {
+    Binding {
+        chords,
+        command,
+        context,
+        help,
+        hint,
+    }
+}
+
+use Command as C;
+use Context::{Anywhere, Hex, List, Prompt};
+use KeyCode as K;
+
+/// All keys, in the order in which the help shows them.
+pub const TABLE: &[Binding] = &[
+    row(
+        &[char('1')],
+        C::Sessions,
+        Anywhere,
+        "sessions, with the packets of the selected one",
+        "",
+    ),
+    row(
+        &[char('2')],
+        C::Packets,
+        Anywhere,
+        "packets of all sessions",
+        "",
+    ),
+    row(
+        &[char('6')],
+        C::Log,
+        Anywhere,
+        "log: what was odd, and what the proxy says",
+        "",
+    ),
+    row(
+        &[plain(K::Enter)],
+        C::Open,
+        Anywhere,
+        "go deeper: packets, detail, detail on the whole screen",
+        "open",
+    ),
+    row(
+        &[plain(K::Esc)],
+        C::Back,
+        Anywhere,
+        "go back; at the top, remove the filter",
+        "",
+    ),
+    row(&[plain(K::Tab)], C::NextPane, Anywhere, "next pane", "pane"),
+    row(
+        &[plain(K::BackTab)],
+        C::PreviousPane,
+        Anywhere,
+        "previous pane",
+        "",
+    ),
+    row(
+        &[plain(K::Right), char('l')],
+        C::NextTab,
+        Anywhere,
+        "next tab of the detail",
+        "tab",
+    ),
+    row(
+        &[plain(K::Left), char('h')],
+        C::PreviousTab,
+        Anywhere,
+        "previous tab of the detail",
+        "",
+    ),
+    row(&[plain(K::Down), char('j')], C::Down, Anywhere, "down", ""),
+    row(&[plain(K::Up), char('k')], C::Up, Anywhere, "up", ""),
+    row(
+        &[plain(K::PageDown), char(' ')],
+        C::PageDown,
+        Anywhere,
+        "a page down",
+        "",
+    ),
+    row(&[plain(K::PageUp)], C::PageUp, Anywhere, "a page up", ""),
+    row(
+        &[plain(K::Home), char('g')],
+        C::Top,
+        Anywhere,
+        "first row",
+        "",
+    ),
+    row(
+        &[plain(K::End), char('G')],
+        C::Bottom,
+        Anywhere,
+        "last row",
+        "",
+    ),
+    row(
+        &[char('o')],
+        C::Offset,
+        Hex,
+        "go to an offset of the body",
+        "offset",
+    ),
+    row(
+        &[char('b')],
+        C::OtherBody,
+        Hex,
+        "the other body: request or response",
+        "other body",
+    ),
+    row(
+        &[char('/')],
+        C::Filter,
+        Anywhere,
+        "filter by a part of a URL, a file name or an error name",
+        "filter",
+    ),
+    row(
+        &[char('F')],
+        C::Follow,
+        Anywhere,
+        "follow: the newest row stays selected",
+        "follow",
+    ),
+    row(
+        &[char(']')],
+        C::NextProblem,
+        Anywhere,
+        "next problem",
+        "problem",
+    ),
+    row(
+        &[char('[')],
+        C::PreviousProblem,
+        Anywhere,
+        "previous problem",
+        "",
+    ),
+    row(&[control('f')], C::Find, Anywhere, "find in the rows", ""),
+    row(
+        &[char('n'), plain(K::F(3))],
+        C::FindNext,
+        Anywhere,
+        "find the next one",
+        "",
+    ),
+    row(
+        &[char('N')],
+        C::FindPrevious,
+        Anywhere,
+        "find the previous one",
+        "",
+    ),
+    row(
+        &[char('s')],
+        C::SortColumn,
+        List,
+        "sort by the next column",
+        "sort",
+    ),
+    row(
+        &[char('S')],
+        C::SortDirection,
+        List,
+        "turn the order round",
+        "",
+    ),
+    row(
+        &[char('p')],
+        C::Pause,
+        Anywhere,
+        "pause the display, never the capture",
+        "pause",
+    ),
+    row(
+        &[char('P')],
+        C::Privacy,
+        Anywhere,
+        "show or mask credentials",
+        "",
+    ),
+    row(
+        &[char('M')],
+        C::Mouse,
+        Anywhere,
+        "mouse on or off (off leaves selecting text to the terminal)",
+        "",
+    ),
+    row(
+        &[char(':')],
+        C::CommandLine,
+        Anywhere,
+        "command: :q  :w FILE  :goto N  :offset N  :help",
+        "",
+    ),
+    row(
+        &[char('?'), plain(K::F(1))],
+        C::Help,
+        Anywhere,
+        "this help",
+        "help",
+    ),
+    row(
+        &[control('l')],
+        C::Redraw,
+        Anywhere,
+        "draw the screen anew",
+        "",
+    ),
+    #[cfg(unix)]
+    row(
+        &[control('z')],
+        C::Suspend,
+        Anywhere,
+        "suspend, as any program of the shell",
+        "",
+    ),
+    row(
+        &[char('q'), control('c')],
+        C::Quit,
+        Anywhere,
+        "quit",
+        "quit",
+    ),
+    row(
+        &[plain(K::Enter)],
+        C::Apply,
+        Prompt,
+        "take what was typed",
+        "apply",
+    ),
+    row(
+        &[plain(K::Esc), control('c')],
+        C::Cancel,
+        Prompt,
+        "leave everything as it was",
+        "cancel",
+    ),
+];
+
+impl Chord {
+    /// Returns the chord of a key event; shift is part of the character.
+    pub fn of(event: &KeyEvent) -> Self {
+        let code = match event.code {
+            K::Tab if event.modifiers.contains(KeyModifiers::SHIFT) => K::BackTab,
+            code => code,
+        };
+        Self {
+            control: event.modifiers.contains(KeyModifiers::CONTROL),
+            code,
+        }
+    }
+
+    /// Returns how people write it.
+    pub fn name(&self) -> String {
+        let key = match self.code {
+            K::Char(' ') => "Space".to_owned(),
+            K::Char(c) if self.control => c.to_ascii_uppercase().to_string(),
+            K::Char(c) => c.to_string(),
+            K::F(n) => format!("F{n}"),
+            K::BackTab => "Shift-Tab".to_owned(),
+            K::PageUp => "PgUp".to_owned(),
+            K::PageDown => "PgDn".to_owned(),
+            code => format!("{code:?}"),
+        };
+        if self.control {
+            format!("Ctrl-{key}")
+        } else {
+            key
+        }
+    }
+}
+
+/// Returns the command of a key in the first of the contexts that knows it.
+pub fn command(event: &KeyEvent, contexts: &[Context]) -> Option<Command> {
+    if event.modifiers.contains(KeyModifiers::ALT) {
+        return None;
+    }
+    let chord = Chord::of(event);
+    contexts.iter().find_map(|context| {
+        TABLE
+            .iter()
+            .find(|row| row.context == *context && row.chords.contains(&chord))
+            .map(|row| row.command)
+    })
+}
+
+/// Returns the first key that does `command`.
+pub fn key_for(command: Command) -> Option<String> {
+    let row = TABLE.iter().find(|row| row.command == command)?;
+    Some(row.chords.first()?.name())
+}
+
+/// Returns all names of a row's keys.
+pub fn names(row: &Binding) -> String {
+    let names: Vec<String> = row.chords.iter().map(Chord::name).collect();
+    names.join(" ")
+}

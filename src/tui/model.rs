@@ -1,0 +1,299 @@
+//! All that the screen depends on, besides the rows themselves.
+//!
+//! Changed by `update` alone; knows no view, no terminal and no clock.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ratatui::layout::Size;
+use tui_input::Input as Typed;
+
+use crate::timeline::{Chunk, Exchange, Session, Span};
+
+use super::catalog::{Catalog, exchange_at};
+use super::filter::{Filter, session_of};
+use super::list::List;
+use super::rows::{Pause, Rows};
+use super::{Look, Status};
+
+/// Which lists are on screen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum View {
+    /// Sessions, and the packets of the selected one.
+    #[default]
+    Sessions,
+    /// All packets.
+    Packets,
+    Log,
+}
+
+/// Which pane takes the keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Focus {
+    #[default]
+    Sessions,
+    Packets,
+    Detail,
+    Log,
+}
+
+/// What the detail pane shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tab {
+    #[default]
+    Story,
+    Head,
+    Hex,
+    Timing,
+}
+
+impl Tab {
+    pub const ALL: [Self; 4] = [Self::Story, Self::Head, Self::Hex, Self::Timing];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Story => "Story",
+            Self::Head => "Head",
+            Self::Hex => "Hex",
+            Self::Timing => "Timing",
+        }
+    }
+}
+
+/// Columns by which sessions can be sorted, in the order of `s`.
+pub const SESSION_SORTS: [&str; 6] = ["no", "name", "state", "done", "problems", "last"];
+
+/// Columns by which packets can be sorted, in the order of `s`.
+pub const PACKET_SORTS: [&str; 6] = ["no", "packet", "range", "status", "next", "wait"];
+
+/// What a line is being typed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    Filter,
+    Find,
+    Command,
+    /// Where to save the temporary capture, before leaving.
+    SaveAs,
+}
+
+/// A line being typed.
+#[derive(Clone, Debug)]
+pub struct Prompt {
+    pub ask: Ask,
+    pub typed: Typed,
+    /// Filter: how many rows it would take, or what is wrong with it.
+    pub verdict: Result<usize, String>,
+}
+
+/// Which message of an exchange.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Side {
+    #[default]
+    Request,
+    Response,
+}
+
+/// Bytes that the screen wants read back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Want {
+    pub span: Span,
+    /// Offset within the span.
+    pub from: u64,
+    pub len: usize,
+}
+
+/// What was read for a [`Want`], or why it could not be.
+pub type Read = Result<Chunk, String>;
+
+/// The detail pane.
+#[derive(Debug, Default)]
+pub struct Detail {
+    pub tab: Tab,
+    /// First line on screen (Story, Head, Timing).
+    pub scroll: usize,
+    /// Lines that there were when last drawn.
+    pub lines: usize,
+    /// Rows of text that fit.
+    pub height: usize,
+    /// Chosen by hand; else the body that is there.
+    pub side: Option<Side>,
+    /// Hex: offset of the first byte on screen; a multiple of the bytes per line.
+    pub offset: u64,
+    /// What was read for this exchange.
+    pub reads: Vec<(Want, Read)>,
+}
+
+/// A sentence for the last line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    pub text: String,
+    pub bad: bool,
+}
+
+/// How fast a session moves, measured between two ticks.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Speed {
+    pub at: Duration,
+    pub sent: u64,
+    /// Bytes per second.
+    pub rate: Option<u64>,
+}
+
+/// Everything that the screen depends on.
+#[derive(Debug)]
+pub struct Model {
+    pub look: Look,
+    pub size: Size,
+    /// Time since the capture's start.
+    pub now: Duration,
+    pub status: Status,
+    pub view: View,
+    pub focus: Focus,
+    /// The detail has the whole screen.
+    pub zoom: bool,
+    pub sessions: List,
+    pub packets: List,
+    /// Session whose packets are listed; `None` for all.
+    pub scope: Option<u32>,
+    /// How many rows of the scope's session the list has taken.
+    pub taken: usize,
+    /// Scope and count for which everything was looked through.
+    pub recounted: Option<(u32, u32)>,
+    pub log: LogView,
+    pub detail: Detail,
+    pub filter: Filter,
+    /// What was searched last, in lower case.
+    pub find: String,
+    pub prompt: Option<Prompt>,
+    /// The help is open; first line on screen.
+    pub help: Option<usize>,
+    pub help_lines: usize,
+    pub pause: Option<Arc<Pause>>,
+    /// Exchanges that came after the pause.
+    pub behind: usize,
+    /// Credentials are shown as they are.
+    pub reveal: bool,
+    pub mouse: bool,
+    pub message: Option<Message>,
+    pub speeds: HashMap<u32, Speed>,
+    pub catalog: Catalog,
+}
+
+/// The log: lines from elsewhere, then the timeline's remarks.
+#[derive(Debug, Default)]
+pub struct LogView {
+    pub top: usize,
+    pub height: usize,
+    pub len: usize,
+    /// The last line stays on screen.
+    pub follow: bool,
+}
+
+impl Model {
+    /// Makes the model of an empty screen.
+    pub fn new(look: Look, size: Size) -> Self {
+        let mut model = Self {
+            look,
+            size,
+            now: Duration::ZERO,
+            status: Status::default(),
+            view: View::default(),
+            focus: Focus::default(),
+            zoom: false,
+            sessions: List::default(),
+            packets: List::default(),
+            scope: None,
+            taken: 0,
+            recounted: None,
+            log: LogView {
+                follow: true,
+                ..LogView::default()
+            },
+            detail: Detail::default(),
+            filter: Filter::default(),
+            find: String::new(),
+            prompt: None,
+            help: None,
+            help_lines: 0,
+            pause: None,
+            behind: 0,
+            reveal: false,
+            mouse: false,
+            message: None,
+            speeds: HashMap::new(),
+            catalog: Catalog::default(),
+        };
+        model.fit();
+        model
+    }
+
+    /// Tells the panes their heights.
+    pub fn fit(&mut self) {
+        let layout = super::layout::layout(self);
+        self.sessions.fit(super::layout::rows_in(layout.sessions));
+        self.packets.fit(super::layout::rows_in(layout.packets));
+        let inner = |area: Option<ratatui::layout::Rect>| {
+            area.map_or(0, |area| usize::from(super::layout::inside(area).height))
+        };
+        self.detail.height = inner(layout.detail);
+        self.log.height = inner(layout.log);
+        let last = self.log.len.saturating_sub(self.log.height);
+        self.log.top = if self.log.follow {
+            last
+        } else {
+            self.log.top.min(last)
+        };
+    }
+
+    /// Returns the list that the focus is on or came from.
+    pub fn list(&self) -> Focus {
+        match (self.view, self.focus) {
+            (View::Log, _) => Focus::Log,
+            (View::Sessions, Focus::Sessions) => Focus::Sessions,
+            (View::Sessions, Focus::Detail) if self.packets.is_empty() => Focus::Sessions,
+            _ => Focus::Packets,
+        }
+    }
+
+    /// Returns the selected session: in the list of sessions, or the selected packet's.
+    pub fn session<'r>(&self, rows: &'r dyn Rows) -> Option<&'r Session> {
+        if self.view == View::Sessions {
+            let row = self.sessions.selected()?;
+            return rows.session(usize::try_from(row).ok()?);
+        }
+        session_of(rows, self.exchange(rows)?.session?)
+    }
+
+    /// Returns the selected exchange.
+    pub fn exchange<'r>(&self, rows: &'r dyn Rows) -> Option<&'r Exchange> {
+        exchange_at(rows, self.packets.selected()?)
+    }
+
+    /// Returns the body that Hex shows: the chosen one, else the longer one.
+    pub fn side(&self, exchange: &Exchange) -> Side {
+        let len = |message: &Option<crate::timeline::row::Message>| {
+            message.as_ref().map_or(0, |message| message.body_wire)
+        };
+        let longer = if len(&exchange.response) > len(&exchange.request) {
+            Side::Response
+        } else {
+            Side::Request
+        };
+        self.detail.side.unwrap_or(longer)
+    }
+
+    /// Returns what was read for `want`.
+    pub fn read(&self, want: &Want) -> Option<&Read> {
+        let (_, read) = self.detail.reads.iter().find(|(had, _)| had == want)?;
+        Some(read)
+    }
+
+    /// Says something on the last line.
+    pub fn say(&mut self, text: impl Into<String>, bad: bool) {
+        self.message = Some(Message {
+            text: text.into(),
+            bad,
+        });
+    }
+}

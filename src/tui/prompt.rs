@@ -1,0 +1,180 @@
+//! The line that is being typed: filter, find, command, file name.
+
+use std::path::PathBuf;
+
+use ratatui::crossterm::event::{Event, KeyCode, KeyEvent};
+use tui_input::Input as Typed;
+use tui_input::InputRequest;
+use tui_input::backend::crossterm::EventHandler as _;
+
+use super::catalog::exchange_at;
+use super::filter::{Filter, Sieve};
+use super::keys::Command;
+use super::model::{Ask, Focus, Model, Prompt, Tab, View};
+use super::rows::Rows;
+use super::update::{Effect, find, fresh, quit, refilter, show, show_offset, show_tab};
+
+/// Most rows that are asked while a filter is being typed.
+const SAMPLE: usize = 200_000;
+
+/// Longest line that can be typed or pasted, in characters.
+const LONGEST: usize = 4096;
+
+/// Opens a line with what is there already.
+pub(super) fn open(model: &mut Model, rows: &dyn Rows, ask: Ask, text: Option<&str>) {
+    let text = match (text, ask) {
+        (Some(text), _) => text,
+        (None, Ask::Filter) => model.filter.text(),
+        (None, _) => "",
+    };
+    model.help = None;
+    model.prompt = Some(Prompt {
+        ask,
+        typed: Typed::new(text.to_owned()),
+        verdict: Ok(0),
+    });
+    judge(model, rows);
+}
+
+/// Takes a key into the line.
+pub(super) fn press(
+    model: &mut Model,
+    rows: &dyn Rows,
+    key: &KeyEvent,
+    command: Option<Command>,
+    effects: &mut Vec<Effect>,
+) {
+    match command {
+        Some(Command::Apply) => apply(model, rows, effects),
+        Some(Command::Cancel) => model.prompt = None,
+        _ => {
+            if let Some(prompt) = &mut model.prompt {
+                let before = prompt.typed.value().chars().count();
+                if before < LONGEST || !matches!(key.code, KeyCode::Char(_)) {
+                    prompt.typed.handle_event(&Event::Key(*key));
+                }
+            }
+            judge(model, rows);
+        }
+    }
+}
+
+/// Takes pasted text into the line; its control characters are left out.
+pub(super) fn paste(model: &mut Model, rows: &dyn Rows, text: &str) {
+    let Some(prompt) = &mut model.prompt else {
+        return;
+    };
+    let room = LONGEST.saturating_sub(prompt.typed.value().chars().count());
+    for c in text.chars().filter(|c| !c.is_control()).take(room) {
+        prompt.typed.handle(InputRequest::InsertChar(c));
+    }
+    judge(model, rows);
+}
+
+/// Says of a filter what it would show.
+fn judge(model: &mut Model, rows: &dyn Rows) {
+    let Some(prompt) = &model.prompt else {
+        return;
+    };
+    if prompt.ask != Ask::Filter {
+        return;
+    }
+    let verdict = Filter::parse(prompt.typed.value()).map(|filter| {
+        let mut sieve = Sieve::new(&filter);
+        let last = rows.exchange_count();
+        (last.saturating_sub(SAMPLE)..last)
+            .filter_map(|row| exchange_at(rows, u32::try_from(row).ok()?))
+            .filter(|exchange| sieve.takes_exchange(exchange, rows))
+            .count()
+    });
+    if let Some(prompt) = &mut model.prompt {
+        prompt.verdict = verdict;
+    }
+}
+
+fn apply(model: &mut Model, rows: &dyn Rows, effects: &mut Vec<Effect>) {
+    let Some(prompt) = model.prompt.take() else {
+        return;
+    };
+    let text = prompt.typed.value().trim();
+    match prompt.ask {
+        Ask::Filter => match Filter::parse(text) {
+            Ok(filter) => refilter(model, rows, filter),
+            Err(wrong) => {
+                model.say(wrong, true);
+                model.prompt = Some(prompt);
+            }
+        },
+        Ask::Find => {
+            if !text.is_empty() {
+                model.find = text.to_lowercase();
+            }
+            find(model, rows, false);
+        }
+        Ask::Command => command(model, rows, text, effects),
+        Ask::SaveAs => effects.push(Effect::Quit {
+            save_as: (!text.is_empty()).then(|| PathBuf::from(text)),
+        }),
+    }
+}
+
+/// Does what was typed after `:`.
+fn command(model: &mut Model, rows: &dyn Rows, text: &str, effects: &mut Vec<Effect>) {
+    let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
+    let rest = rest.trim();
+    match word {
+        "" => {}
+        "q" | "quit" => quit(model, rows, effects),
+        "q!" => effects.push(Effect::Quit { save_as: None }),
+        "w" | "write" if rest.is_empty() => model.say("where to? :w FILE", true),
+        "w" | "write" => effects.push(Effect::Save(PathBuf::from(rest))),
+        "help" => model.help = Some(0),
+        "goto" => goto(model, rows, rest),
+        "offset" => match offset(rest) {
+            Some(offset) => {
+                show_tab(model, Tab::Hex);
+                model.fit();
+                show_offset(model, rows, offset);
+            }
+            None => model.say(
+                format!("not an offset: {rest} (try 4096, 0x1000 or 1MiB)"),
+                true,
+            ),
+        },
+        _ if word.parse::<u32>().is_ok() => goto(model, rows, word),
+        _ => model.say(
+            format!("unknown command: {word} (try :q :w FILE :goto N :offset N :help)"),
+            true,
+        ),
+    }
+}
+
+/// Selects packet number `text`: in the list on screen, else in the list of all.
+fn goto(model: &mut Model, rows: &dyn Rows, text: &str) {
+    let row = text.parse::<u32>().ok().and_then(|no| no.checked_sub(1));
+    let Some(row) = row.filter(|row| exchange_at(rows, *row).is_some()) else {
+        let all = rows.exchange_count();
+        model.say(format!("no packet {text}: there are {all}"), true);
+        return;
+    };
+    if model.view == View::Log || !model.packets.select(row) {
+        show(model, rows, View::Packets);
+        if !model.packets.select(row) {
+            model.say(format!("packet {text} is hidden by the filter"), true);
+            return;
+        }
+    }
+    model.packets.follow = false;
+    model.focus = Focus::Packets;
+    fresh(model);
+}
+
+/// Reads an offset: decimal, hexadecimal with `0x`, or with a unit.
+fn offset(text: &str) -> Option<u64> {
+    if let Some(digits) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        return u64::from_str_radix(digits, 16).ok();
+    }
+    text.parse::<bytesize::ByteSize>()
+        .ok()
+        .map(|size| size.as_u64())
+}

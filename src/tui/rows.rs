@@ -1,0 +1,140 @@
+//! What the screen asks of a timeline, so that it can be drawn from rows made by hand and from rows
+//! that were put aside when the display was paused.
+//!
+//! A *row* is a place in the timeline, counted from 0; a number (`no`) is what people see, from 1.
+//! Knows nothing of what is on screen.
+
+use std::collections::HashMap;
+
+use crate::event::ConnId;
+use crate::timeline::{Connection, Exchange, Outcome, Remark, Session, Timeline};
+
+/// Rows to show.
+pub trait Rows {
+    /// Returns how many exchanges there are.
+    fn exchange_count(&self) -> usize;
+    fn exchange(&self, row: usize) -> Option<&Exchange>;
+    /// Returns how many sessions there are.
+    fn session_count(&self) -> usize;
+    fn session(&self, row: usize) -> Option<&Session>;
+    fn connection(&self, id: ConnId) -> Option<&Connection>;
+    fn remarks(&self) -> &[Remark];
+    /// Returns a number that differs after every change.
+    fn generation(&self) -> u64;
+}
+
+impl Rows for Timeline {
+    fn exchange_count(&self) -> usize {
+        self.exchanges().len()
+    }
+
+    fn exchange(&self, row: usize) -> Option<&Exchange> {
+        self.exchanges().get(row)
+    }
+
+    fn session_count(&self) -> usize {
+        self.sessions().len()
+    }
+
+    fn session(&self, row: usize) -> Option<&Session> {
+        self.sessions().get(row)
+    }
+
+    fn connection(&self, id: ConnId) -> Option<&Connection> {
+        find_connection(self.connections(), id)
+    }
+
+    fn remarks(&self) -> &[Remark] {
+        self.remarks()
+    }
+
+    fn generation(&self) -> u64 {
+        self.generation()
+    }
+}
+
+/// Finds a connection among those in order of appearance: nearly always at its own number.
+pub fn find_connection(connections: &[Connection], id: ConnId) -> Option<&Connection> {
+    let guess = usize::try_from(id.0).unwrap_or(0).saturating_sub(1);
+    connections
+        .get(guess)
+        .filter(|connection| connection.id == id)
+        .or_else(|| connections.iter().find(|connection| connection.id == id))
+}
+
+/// What may still change, put aside at the moment of a pause; what was over then cannot change.
+#[derive(Debug)]
+pub struct Pause {
+    sessions: Vec<Session>,
+    in_flight: HashMap<usize, Exchange>,
+    pub exchanges: usize,
+    remarks: usize,
+    generation: u64,
+}
+
+impl Pause {
+    /// Copies what may change; `in_flight` are the rows of the exchanges that were not over.
+    pub fn take(rows: &dyn Rows, in_flight: &[u32]) -> Self {
+        let copy = |row: &u32| {
+            let row = usize::try_from(*row).ok()?;
+            Some((row, rows.exchange(row)?.clone()))
+        };
+        Self {
+            sessions: (0..rows.session_count())
+                .filter_map(|row| rows.session(row).cloned())
+                .collect(),
+            in_flight: in_flight.iter().filter_map(copy).collect(),
+            exchanges: rows.exchange_count(),
+            remarks: rows.remarks().len(),
+            generation: rows.generation(),
+        }
+    }
+}
+
+/// A timeline as it was when the display was paused.
+pub struct Paused<'a> {
+    pub now: &'a dyn Rows,
+    pub then: &'a Pause,
+}
+
+impl Rows for Paused<'_> {
+    fn exchange_count(&self) -> usize {
+        self.then.exchanges
+    }
+
+    fn exchange(&self, row: usize) -> Option<&Exchange> {
+        if row >= self.then.exchanges {
+            return None;
+        }
+        self.then
+            .in_flight
+            .get(&row)
+            .or_else(|| self.now.exchange(row))
+    }
+
+    fn session_count(&self) -> usize {
+        self.then.sessions.len()
+    }
+
+    fn session(&self, row: usize) -> Option<&Session> {
+        self.then.sessions.get(row)
+    }
+
+    fn connection(&self, id: ConnId) -> Option<&Connection> {
+        self.now.connection(id)
+    }
+
+    fn remarks(&self) -> &[Remark] {
+        let remarks = self.now.remarks();
+        remarks.get(..self.then.remarks).unwrap_or(remarks)
+    }
+
+    fn generation(&self) -> u64 {
+        self.then.generation
+    }
+}
+
+/// Tells whether an exchange can still change.
+pub fn is_in_flight(exchange: &Exchange) -> bool {
+    exchange.outcome == Outcome::InFlight
+}

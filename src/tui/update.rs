@@ -1,0 +1,559 @@
+//! Model and input in, effects out: all that keys, mouse and time do.
+//!
+//! Reads no terminal and no file; what has to be done outside is returned as an [`Effect`].
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ratatui::crossterm::event::{KeyEvent, KeyEventKind, MouseEvent};
+use ratatui::layout::Size;
+
+use super::catalog::exchange_at;
+use super::filter::{Filter, contains};
+use super::keys::{self, Command, Context};
+use super::model::{Ask, Focus, Model, PACKET_SORTS, Read, SESSION_SORTS, Side, Tab, View, Want};
+use super::rows::{Pause, Paused, Rows};
+use super::sync;
+use super::{Status, mouse, prompt, want};
+
+/// Whatever reaches the screen.
+#[derive(Clone, Debug)]
+pub enum Input {
+    Key(KeyEvent),
+    /// Text pasted into the terminal.
+    Paste(String),
+    Mouse(MouseEvent),
+    Resize(Size),
+    /// Time since the capture's start.
+    Tick(Duration),
+    /// The rows changed.
+    Rows,
+    /// What the timeline does not know changed.
+    Status(Box<Status>),
+    /// What came of [`Effect::Read`].
+    Read(Want, Read),
+    /// What came of [`Effect::Save`]: a sentence either way.
+    Saved(Result<String, String>),
+    /// What only drawing can tell.
+    Drawn(Drawn),
+}
+
+/// Sizes that depend on how text was broken into lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Drawn {
+    pub detail_lines: usize,
+    pub help_lines: usize,
+}
+
+/// What the loop is asked to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Read bytes back and answer with [`Input::Read`].
+    Read(Want),
+    /// Save the temporary capture and answer with [`Input::Saved`].
+    Save(PathBuf),
+    /// Switch the terminal's mouse reports.
+    Mouse(bool),
+    /// Stop the process until the shell continues it.
+    Suspend,
+    /// Forget what the terminal shows and draw everything.
+    Redraw,
+    /// Leave; the temporary capture is to be saved under this name.
+    Quit { save_as: Option<PathBuf> },
+}
+
+/// Takes one input.
+pub fn update(model: &mut Model, rows: &dyn Rows, input: Input) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    if matches!(input, Input::Drawn(_) | Input::Read(..)) {
+        take(model, rows, input, &mut effects);
+        return effects;
+    }
+    if let Some(pause) = model.pause.clone() {
+        model.behind = rows.exchange_count().saturating_sub(pause.exchanges);
+        let paused = Paused {
+            now: rows,
+            then: &pause,
+        };
+        if !matches!(input, Input::Rows | Input::Tick(_)) {
+            take(model, &paused, input, &mut effects);
+        }
+        if model.pause.is_none() {
+            model.behind = 0;
+            sync::sync(model, rows);
+        }
+    } else {
+        take(model, rows, input, &mut effects);
+    }
+    model.fit();
+    let pause = model.pause.clone();
+    let wanted = match &pause {
+        Some(then) => want::wanted(model, &Paused { now: rows, then }),
+        None => want::wanted(model, rows),
+    };
+    model.detail.reads.retain(|(had, _)| wanted.contains(had));
+    for want in wanted {
+        if model.read(&want).is_none() {
+            effects.push(Effect::Read(want));
+        }
+    }
+    effects
+}
+
+fn take(model: &mut Model, rows: &dyn Rows, input: Input, effects: &mut Vec<Effect>) {
+    match input {
+        Input::Key(key) if key.kind == KeyEventKind::Release => {}
+        Input::Key(key) => press(model, rows, &key, effects),
+        Input::Paste(text) => prompt::paste(model, rows, &text),
+        Input::Mouse(event) => mouse::update(model, rows, event),
+        Input::Resize(size) => model.size = size,
+        Input::Tick(now) => {
+            model.now = now;
+            sync::measure(model, rows);
+            // The capture may be written a little behind the timeline: what was short is read again.
+            if !model.status.ended {
+                model.detail.reads.retain(|(want, read)| {
+                    read.as_ref()
+                        .is_ok_and(|chunk| chunk.bytes.len() >= want.len)
+                });
+            }
+        }
+        Input::Rows => sync::sync(model, rows),
+        Input::Status(status) => {
+            model.status = *status;
+            sync::log_length(model, rows);
+        }
+        Input::Read(want, read) => {
+            model.detail.reads.retain(|(had, _)| *had != want);
+            model.detail.reads.push((want, read));
+        }
+        Input::Saved(Ok(text)) => model.say(text, false),
+        Input::Saved(Err(text)) => model.say(text, true),
+        Input::Drawn(drawn) => {
+            model.detail.lines = drawn.detail_lines;
+            model.help_lines = drawn.help_lines;
+        }
+    }
+}
+
+/// Lists the contexts whose keys apply, the nearest first.
+pub fn contexts(model: &Model) -> Vec<Context> {
+    if model.prompt.is_some() {
+        return vec![Context::Prompt];
+    }
+    let mut contexts = Vec::new();
+    if model.detail.tab == Tab::Hex && model.view != View::Log {
+        contexts.push(Context::Hex);
+    }
+    contexts.push(Context::Anywhere);
+    if matches!(model.focus, Focus::Sessions | Focus::Packets) {
+        contexts.push(Context::List);
+    }
+    contexts
+}
+
+fn press(model: &mut Model, rows: &dyn Rows, key: &KeyEvent, effects: &mut Vec<Effect>) {
+    let command = keys::command(key, &contexts(model));
+    if model.prompt.is_some() {
+        prompt::press(model, rows, key, command, effects);
+        return;
+    }
+    model.message = None;
+    let Some(command) = command else {
+        return;
+    };
+    if model.help.is_some() && !in_help(model, command) {
+        return;
+    }
+    perform(model, rows, command, effects);
+}
+
+/// Does what a key means while the help is open; tells whether the key goes on to the screen.
+fn in_help(model: &mut Model, command: Command) -> bool {
+    let page = usize::from(model.size.height.saturating_sub(4)).max(1);
+    let last = model.help_lines.saturating_sub(page);
+    let top = model.help.unwrap_or(0);
+    model.help = match command {
+        Command::Up => Some(top.saturating_sub(1)),
+        Command::Down => Some((top + 1).min(last)),
+        Command::PageUp => Some(top.saturating_sub(page)),
+        Command::PageDown => Some((top + page).min(last)),
+        Command::Top => Some(0),
+        Command::Bottom => Some(last),
+        Command::Redraw | Command::Suspend => return true,
+        _ => None,
+    };
+    false
+}
+
+/// Does what a command means.
+fn perform(model: &mut Model, rows: &dyn Rows, command: Command, effects: &mut Vec<Effect>) {
+    let page = isize::try_from(page(model)).unwrap_or(1).max(1);
+    match command {
+        Command::Up => step(model, rows, -1),
+        Command::Down => step(model, rows, 1),
+        Command::PageUp => step(model, rows, -page),
+        Command::PageDown => step(model, rows, page),
+        Command::Top => step(model, rows, isize::MIN),
+        Command::Bottom => step(model, rows, isize::MAX),
+        Command::Open => open(model),
+        Command::Back => back(model, rows),
+        Command::NextPane => turn(model, 1),
+        Command::PreviousPane => turn(model, -1),
+        Command::NextTab => next_tab(model, 1),
+        Command::PreviousTab => next_tab(model, Tab::ALL.len() - 1),
+        Command::Sessions => show(model, rows, View::Sessions),
+        Command::Packets => show(model, rows, View::Packets),
+        Command::Log => show(model, rows, View::Log),
+        Command::Filter => prompt::open(model, rows, Ask::Filter, None),
+        Command::Find => prompt::open(model, rows, Ask::Find, None),
+        Command::FindNext => find(model, rows, false),
+        Command::FindPrevious => find(model, rows, true),
+        Command::NextProblem => problem(model, rows, false),
+        Command::PreviousProblem => problem(model, rows, true),
+        Command::SortColumn => sort(model, rows, true),
+        Command::SortDirection => sort(model, rows, false),
+        Command::Follow => follow(model, rows),
+        Command::Pause => pause(model, rows),
+        Command::Privacy => {
+            model.reveal = !model.reveal;
+            let text = if model.reveal {
+                "credentials are shown as they were sent"
+            } else {
+                "credentials are masked"
+            };
+            model.say(text, false);
+        }
+        Command::Mouse => {
+            model.mouse = !model.mouse;
+            let state = if model.mouse { "on" } else { "off" };
+            model.say(format!("mouse {state}"), false);
+            effects.push(Effect::Mouse(model.mouse));
+        }
+        Command::OtherBody => other_body(model, rows),
+        Command::Offset => prompt::open(model, rows, Ask::Command, Some("offset ")),
+        Command::CommandLine => prompt::open(model, rows, Ask::Command, None),
+        Command::Help => model.help = Some(0),
+        Command::Redraw => effects.push(Effect::Redraw),
+        Command::Suspend => effects.push(Effect::Suspend),
+        Command::Quit => quit(model, rows, effects),
+        Command::Apply | Command::Cancel => {}
+    }
+}
+
+/// Leaves, or first asks where a temporary capture should go.
+pub fn quit(model: &mut Model, rows: &dyn Rows, effects: &mut Vec<Effect>) {
+    if model.status.temporary {
+        prompt::open(model, rows, Ask::SaveAs, None);
+    } else {
+        effects.push(Effect::Quit { save_as: None });
+    }
+}
+
+fn page(model: &Model) -> usize {
+    match model.focus {
+        Focus::Sessions => model.sessions.height,
+        Focus::Packets => model.packets.height,
+        Focus::Detail if model.detail.tab == Tab::Hex => model.detail.height.saturating_sub(1),
+        Focus::Detail => model.detail.height,
+        Focus::Log => model.log.height,
+    }
+}
+
+/// Moves the selection, or scrolls, in the pane that has the focus.
+pub fn step(model: &mut Model, rows: &dyn Rows, by: isize) {
+    match model.focus {
+        Focus::Sessions => {
+            model.sessions.step(by);
+            sync::follow_session(model, rows);
+            fresh(model);
+        }
+        Focus::Packets => {
+            model.packets.step(by);
+            fresh(model);
+        }
+        Focus::Detail if model.detail.tab == Tab::Hex => scroll_hex(model, rows, by),
+        Focus::Detail => {
+            let last = model.detail.lines.saturating_sub(model.detail.height);
+            model.detail.scroll = model.detail.scroll.saturating_add_signed(by).min(last);
+        }
+        Focus::Log => {
+            let last = model.log.len.saturating_sub(model.log.height);
+            model.log.top = model.log.top.saturating_add_signed(by).min(last);
+            model.log.follow = model.log.top == last;
+        }
+    }
+}
+
+fn scroll_hex(model: &mut Model, rows: &dyn Rows, by: isize) {
+    let line = u64::try_from(want::hex_line(model)).unwrap_or(16);
+    let by = i64::try_from(by).unwrap_or(i64::MAX);
+    let line_now = model.detail.offset / line;
+    let to = line_now.saturating_add_signed(by).saturating_mul(line);
+    show_offset(model, rows, to);
+}
+
+/// Scrolls Hex so that `offset` is on screen.
+pub fn show_offset(model: &mut Model, rows: &dyn Rows, offset: u64) {
+    let line = u64::try_from(want::hex_line(model)).unwrap_or(16);
+    let page = u64::try_from(want::hex_page(model)).unwrap_or(0);
+    let len = model
+        .exchange(rows)
+        .and_then(|exchange| want::hex_message(model, exchange))
+        .map_or(0, |message| message.body_wire);
+    // The last page is full, where there is more than one.
+    let last = len.div_ceil(line).saturating_mul(line).saturating_sub(page);
+    model.detail.offset = (offset / line).saturating_mul(line).min(last / line * line);
+}
+
+/// Shows another packet's detail from its beginning.
+pub fn fresh(model: &mut Model) {
+    model.detail.scroll = 0;
+    model.detail.offset = 0;
+    model.detail.side = None;
+}
+
+fn open(model: &mut Model) {
+    match model.focus {
+        Focus::Sessions if !model.sessions.is_empty() => model.focus = Focus::Packets,
+        Focus::Packets if !model.packets.is_empty() => model.focus = Focus::Detail,
+        Focus::Detail => model.zoom = true,
+        _ => {}
+    }
+}
+
+fn back(model: &mut Model, rows: &dyn Rows) {
+    match model.focus {
+        Focus::Detail if model.zoom => model.zoom = false,
+        Focus::Detail => model.focus = model.list(),
+        Focus::Packets if model.view == View::Sessions => model.focus = Focus::Sessions,
+        Focus::Log => show(model, rows, View::Sessions),
+        _ if !model.filter.is_empty() => {
+            refilter(model, rows, Filter::default());
+            model.say("filter removed", false);
+        }
+        _ => {}
+    }
+}
+
+fn turn(model: &mut Model, by: isize) {
+    let panes: &[Focus] = match model.view {
+        View::Sessions => &[Focus::Sessions, Focus::Packets, Focus::Detail],
+        View::Packets => &[Focus::Packets, Focus::Detail],
+        View::Log => return,
+    };
+    let len = isize::try_from(panes.len()).unwrap_or(1);
+    let here = panes.iter().position(|pane| *pane == model.focus);
+    let here = isize::try_from(here.unwrap_or(0)).unwrap_or(0);
+    let next = usize::try_from((here + by).rem_euclid(len)).unwrap_or(0);
+    model.zoom = false;
+    model.focus = panes.get(next).copied().unwrap_or_default();
+}
+
+fn next_tab(model: &mut Model, by: usize) {
+    let here = Tab::ALL.iter().position(|tab| *tab == model.detail.tab);
+    let next = (here.unwrap_or(0) + by) % Tab::ALL.len();
+    show_tab(model, Tab::ALL.get(next).copied().unwrap_or_default());
+}
+
+/// Opens a tab of the detail at its beginning.
+pub fn show_tab(model: &mut Model, tab: Tab) {
+    model.detail.tab = tab;
+    model.detail.scroll = 0;
+}
+
+/// Shows another view.
+pub fn show(model: &mut Model, rows: &dyn Rows, view: View) {
+    model.zoom = false;
+    let selected = model.packets.selected();
+    model.view = view;
+    match view {
+        View::Sessions => {
+            model.focus = Focus::Sessions;
+            model.scope = None;
+            sync::follow_session(model, rows);
+            if let Some(row) = selected {
+                model.packets.select(row);
+            }
+        }
+        View::Packets => {
+            model.focus = Focus::Packets;
+            model.scope = None;
+            sync::list_packets(model, rows);
+            if let Some(row) = selected {
+                model.packets.select(row);
+            }
+        }
+        View::Log => model.focus = Focus::Log,
+    }
+}
+
+fn sort(model: &mut Model, rows: &dyn Rows, next: bool) {
+    let (list, names) = match model.focus {
+        Focus::Sessions => (&mut model.sessions, SESSION_SORTS),
+        _ => (&mut model.packets, PACKET_SORTS),
+    };
+    if next {
+        list.column = (list.column + 1) % names.len();
+    } else {
+        list.descending = !list.descending;
+    }
+    let order = if list.descending { "falling" } else { "rising" };
+    let name = names.get(list.column).copied().unwrap_or_default();
+    model.say(format!("sorted by {name}, {order}"), false);
+    if model.focus == Focus::Sessions {
+        sync::list_sessions(model, rows);
+        sync::follow_session(model, rows);
+    } else {
+        sync::list_packets(model, rows);
+    }
+}
+
+fn follow(model: &mut Model, rows: &dyn Rows) {
+    let list = match model.focus {
+        Focus::Log => {
+            model.log.follow = !model.log.follow;
+            sync::log_length(model, rows);
+            return;
+        }
+        Focus::Sessions => &mut model.sessions,
+        Focus::Packets | Focus::Detail => &mut model.packets,
+    };
+    list.follow = !list.follow;
+    let on = list.follow;
+    if on {
+        list.select_newest();
+        fresh(model);
+        sync::follow_session(model, rows);
+    }
+    let text = if on {
+        "following: the newest row stays selected"
+    } else {
+        "no longer following"
+    };
+    model.say(text, false);
+}
+
+fn pause(model: &mut Model, rows: &dyn Rows) {
+    if model.pause.take().is_none() {
+        // What was looked at last is what is put aside.
+        sync::sync(model, rows);
+        let in_flight = model.catalog.in_flight();
+        model.pause = Some(Arc::new(Pause::take(rows, in_flight)));
+    }
+}
+
+fn other_body(model: &mut Model, rows: &dyn Rows) {
+    let Some(exchange) = model.exchange(rows) else {
+        return;
+    };
+    model.detail.side = Some(match model.side(exchange) {
+        Side::Request => Side::Response,
+        Side::Response => Side::Request,
+    });
+    model.detail.offset = 0;
+}
+
+/// Shows only what a filter takes.
+pub fn refilter(model: &mut Model, rows: &dyn Rows, filter: Filter) {
+    model.filter = filter;
+    sync::list_sessions(model, rows);
+    if model.view == View::Sessions {
+        sync::follow_session(model, rows);
+    }
+    sync::list_packets(model, rows);
+}
+
+/// Selects the next row that contains what was searched.
+pub fn find(model: &mut Model, rows: &dyn Rows, back: bool) {
+    let needle = model.find.clone();
+    if needle.is_empty() {
+        let key = keys::key_for(Command::Find).unwrap_or_default();
+        model.say(format!("nothing to find yet: {key}"), true);
+        return;
+    }
+    let found = if model.list() == Focus::Sessions {
+        let index = model.sessions.search(back, |row| {
+            usize::try_from(row)
+                .ok()
+                .and_then(|row| rows.session(row))
+                .is_some_and(|session| session_says(session, &needle))
+        });
+        go(model, rows, index)
+    } else {
+        let index = model.packets.search(back, |row| {
+            exchange_at(rows, row).is_some_and(|exchange| exchange_says(exchange, &needle))
+        });
+        go(model, rows, index)
+    };
+    if !found {
+        model.say(format!("not found: {needle}"), true);
+    }
+}
+
+fn session_says(session: &crate::timeline::Session, needle: &str) -> bool {
+    let texts = [
+        Some(&session.name),
+        Some(&session.url),
+        session.session_id.as_ref(),
+    ];
+    texts
+        .into_iter()
+        .flatten()
+        .any(|text| contains(text, needle))
+        || contains(session.state.name(), needle)
+}
+
+fn exchange_says(exchange: &crate::timeline::Exchange, needle: &str) -> bool {
+    let packet = exchange.packet.map_or("", crate::bits::Packet::name);
+    contains(&exchange.url, needle)
+        || contains(packet, needle)
+        || contains(exchange.outcome.name(), needle)
+        || exchange
+            .session_id
+            .as_ref()
+            .is_some_and(|id| contains(id, needle))
+        || exchange
+            .status
+            .is_some_and(|status| contains(&status.to_string(), needle))
+        || exchange
+            .error
+            .is_some_and(|error| contains(&crate::bits::hresult::name(error.code), needle))
+}
+
+/// Selects the next row that is a problem.
+fn problem(model: &mut Model, rows: &dyn Rows, back: bool) {
+    let index = if model.list() == Focus::Sessions {
+        model.sessions.search(back, |row| {
+            usize::try_from(row)
+                .ok()
+                .and_then(|row| rows.session(row))
+                .is_some_and(|session| session.problems > 0)
+        })
+    } else {
+        model.packets.search(back, |row| {
+            exchange_at(rows, row).is_some_and(crate::timeline::Exchange::is_problem)
+        })
+    };
+    if !go(model, rows, index) {
+        model.say("no problem in these rows", false);
+    }
+}
+
+/// Selects the row at `index` of the list in use; tells whether there was one.
+fn go(model: &mut Model, rows: &dyn Rows, index: Option<usize>) -> bool {
+    let Some(index) = index else {
+        return false;
+    };
+    if model.list() == Focus::Sessions {
+        model.sessions.follow = false;
+        model.sessions.select_at(index);
+        sync::follow_session(model, rows);
+    } else {
+        model.packets.follow = false;
+        model.packets.select_at(index);
+    }
+    fresh(model);
+    true
+}

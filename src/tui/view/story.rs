@@ -1,0 +1,237 @@
+//! Story: the selected packet in a sentence, then its session.
+
+// Writing to a String cannot fail, so those results are dropped.
+use std::fmt::Write as _;
+
+use ratatui::text::Line;
+
+use super::super::model::{Focus, Model};
+use super::super::rows::Rows;
+use super::super::sync::waited;
+use super::super::text::{long, span};
+use super::super::theme::{Role, signs};
+use super::detail::paragraph;
+use super::sessions::state;
+use crate::bits::{Packet, hresult};
+use crate::timeline::{Exchange, Outcome, Session, WireError};
+
+/// Sentences of a session's story that are shown at most; a hostile session could have any number.
+const SENTENCES: usize = 2000;
+
+/// Returns the tab's lines.
+pub(super) fn lines(model: &Model, rows: &dyn Rows, width: usize) -> Vec<Line<'static>> {
+    let mut out = Vec::new();
+    let exchange = model.exchange(rows);
+    let session = model.session(rows);
+    if exchange.is_none() && session.is_none() {
+        welcome(&mut out, model, width);
+        return out;
+    }
+    // The session first where sessions are being looked through.
+    let session_first = model.focus == Focus::Sessions;
+    if session_first && let Some(session) = session {
+        about_session(&mut out, model, session, width);
+        out.push(Line::raw(""));
+    }
+    if let Some(exchange) = exchange {
+        about_exchange(&mut out, model, exchange, width);
+    }
+    if !session_first && let Some(session) = session {
+        out.push(Line::raw(""));
+        about_session(&mut out, model, session, width);
+    }
+    out
+}
+
+fn welcome(out: &mut Vec<Line<'static>>, model: &Model, width: usize) {
+    let text = if model.status.ended {
+        "Nothing was captured."
+    } else {
+        "Nothing has passed yet. A row appears with the first byte of a request."
+    };
+    paragraph(out, "", 1, text, width, model.look, Role::Dim);
+}
+
+fn about_exchange(out: &mut Vec<Line<'static>>, model: &Model, exchange: &Exchange, width: usize) {
+    let look = model.look;
+    let role = if exchange.is_problem() {
+        Role::Error
+    } else {
+        Role::Text
+    };
+    let mark = if exchange.is_problem() { " E" } else { "" };
+    paragraph(out, mark, 3, &sentence(exchange), width, look, role);
+    if let Some(error) = exchange.error.filter(|error| error.code != 0) {
+        paragraph(out, "", 3, &explain(error), width, look, Role::Text);
+    }
+    if !exchange.url.is_empty() {
+        let text = format!("{} {}", exchange.method, exchange.url);
+        paragraph(out, "", 3, &text, width, look, Role::Dim);
+    }
+}
+
+/// Says an exchange in one sentence: what was asked, what came of it.
+fn sentence(exchange: &Exchange) -> String {
+    let mut text = match exchange.packet {
+        Some(packet @ (Packet::Head | Packet::Get)) => format!("{} of a download", packet.name()),
+        Some(packet) => packet.name().to_owned(),
+        None if exchange.method.is_empty() => "A request whose head never came whole".to_owned(),
+        None => format!("{} (no BITS packet)", exchange.method),
+    };
+    let _ = write!(text, " (packet {})", exchange.no);
+    if let Some(range) = exchange.range {
+        let count = range.last.saturating_sub(range.first).saturating_add(1);
+        let _ = write!(
+            text,
+            " with bytes {} to {} ({})",
+            range.first,
+            range.last,
+            long(count)
+        );
+        if let Some(total) = range.total {
+            let _ = write!(text, " of {total}");
+        }
+    }
+    text.push_str(&answer(exchange));
+    if let Some(received) = exchange.received {
+        let _ = write!(text, " The next byte wanted is {received}.");
+    }
+    text
+}
+
+fn answer(exchange: &Exchange) -> String {
+    let after = waited(exchange).map_or_else(String::new, |wait| format!(" after {}", span(wait)));
+    let status = match (exchange.status, exchange.error) {
+        (Some(status), Some(error)) if error.code != 0 => {
+            format!("{status} {}", hresult::name(error.code))
+        }
+        (Some(status), _) => status.to_string(),
+        (None, _) => "nothing".to_owned(),
+    };
+    match exchange.outcome {
+        Outcome::InFlight if exchange.status.is_some() => {
+            format!(" is being answered {status}{after}.")
+        }
+        Outcome::InFlight if exchange.times.request_end.is_some() => {
+            " waits for its answer.".to_owned()
+        }
+        Outcome::InFlight => " is on its way.".to_owned(),
+        Outcome::Complete => format!(" was answered {status}{after}."),
+        Outcome::NoResponse => " got no answer: the connection ended first.".to_owned(),
+        Outcome::CutRequest => {
+            format!(" was cut before its end; the answer was {status}.")
+        }
+        Outcome::CutResponse => format!(" was answered {status}{after}, but the answer was cut."),
+        Outcome::Injected => format!(" was answered {status} by the proxy, not by the server."),
+        Outcome::Malformed => " could not be read as HTTP.".to_owned(),
+    }
+}
+
+/// Says what an error code means.
+fn explain(error: WireError) -> String {
+    let name = hresult::name(error.code);
+    let mut text = format!("{name} (0x{:08X})", error.code);
+    if name == format!("0x{:08X}", error.code) {
+        text = name;
+    }
+    if let Some(known) = hresult::lookup(error.code) {
+        text.push_str(": ");
+        text.push_str(known.meaning);
+    }
+    if let Some(context) = error.context {
+        let _ = write!(text, ". Context 0x{context:X}");
+        if let Some(name) = hresult::context_name(context) {
+            let _ = write!(text, " {name}");
+        }
+    }
+    text.push('.');
+    text
+}
+
+fn about_session(out: &mut Vec<Line<'static>>, model: &Model, session: &Session, width: usize) {
+    let look = model.look;
+    let (state, role) = state(session.state);
+    let mut text = format!(
+        "Session {}: {} of {}, {state}, {}",
+        session.no,
+        session.kind.name(),
+        session.name,
+        long(session.acknowledged)
+    );
+    match session.total {
+        Some(total) => {
+            let _ = write!(text, " of {} acknowledged", long(total));
+        }
+        None => text.push_str(" acknowledged"),
+    }
+    for (count, what) in [
+        (session.restarts, "restart"),
+        (session.rewinds, "rewind"),
+        (session.problems, "problem"),
+    ] {
+        if count > 0 {
+            let s = if count == 1 { "" } else { "s" };
+            let _ = write!(text, ", {count} {what}{s}");
+        }
+    }
+    if session.resent > 0 {
+        let _ = write!(text, ", {} sent again", long(session.resent));
+    }
+    text.push('.');
+    let mark = if role == Role::Error { " E" } else { "" };
+    paragraph(out, mark, 3, &text, width, look, role);
+    if let Some(flight) = in_flight(model, session) {
+        paragraph(out, "", 3, &flight, width, look, Role::Live);
+    }
+    let bullet = format!(" {}", signs(look).bullet);
+    for sentence in session.story.iter().take(SENTENCES) {
+        paragraph(out, &bullet, 3, sentence, width, look, Role::Text);
+    }
+    if session.story.len() > SENTENCES {
+        let more = format!("{} more sentences", session.story.len() - SENTENCES);
+        paragraph(out, "", 3, &more, width, look, Role::Dim);
+    }
+    for (what, value) in [
+        ("id", session.session_id.as_deref()),
+        ("agent", session.user_agent.as_deref()),
+        ("reply", session.reply_url.as_deref()),
+    ] {
+        if let Some(value) = value {
+            paragraph(
+                out,
+                "",
+                3,
+                &format!("{what}: {value}"),
+                width,
+                look,
+                Role::Dim,
+            );
+        }
+    }
+    if let Some(client) = session.client {
+        paragraph(
+            out,
+            "",
+            3,
+            &format!("client: {client}"),
+            width,
+            look,
+            Role::Dim,
+        );
+    }
+}
+
+fn in_flight(model: &Model, session: &Session) -> Option<String> {
+    let rate = model
+        .speeds
+        .get(&session.no)?
+        .rate
+        .filter(|rate| *rate > 0)?;
+    let left = session.total?.saturating_sub(session.acknowledged);
+    let seconds = std::time::Duration::from_secs(left / rate);
+    Some(format!(
+        "{} a second now; {} to go.",
+        long(rate),
+        span(seconds)
+    ))
+}
