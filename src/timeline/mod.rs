@@ -14,6 +14,7 @@
     )
 )]
 
+pub mod filter;
 pub mod read_back;
 pub mod row;
 
