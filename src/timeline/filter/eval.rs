@@ -17,7 +17,6 @@ use crate::wire::decoder::Stream;
 use super::expr::{Expr, Item, Op};
 use super::field::{Field, Id, Kind};
 use super::fold;
-use super::parser::is_of_session;
 use super::value::{Value, bare};
 
 /// What a tree is matched against; the exchange is absent where a session stands alone.
@@ -66,7 +65,7 @@ pub(super) fn decides(expr: &Expr, view: &View<'_>) -> Option<bool> {
                 | Expr::In(field, _)
                 | Expr::Contains(field, _)
                 | Expr::Like(field, _)
-                | Expr::Matches(field, _) => is_of_session(field.id),
+                | Expr::Matches(field, _) => field.is_of_session(),
                 _ => false,
             };
             if matches_leaf(leaf, view) {
@@ -226,7 +225,7 @@ impl<'r> View<'r> {
             | Id::SessionRewinds
             | Id::SessionResent
             | Id::Name => self.read_session(field.id),
-            Id::HttpHeader | Id::HttpHost | Id::HttpVersion | Id::HostId => {
+            Id::HttpHeader | Id::HttpHost | Id::HttpVersion | Id::BitsHost => {
                 self.read_heads(field)
             }
             Id::ClientIp => self.client().map(Found::Client),
@@ -294,7 +293,7 @@ impl<'r> View<'r> {
                 };
                 Some(Found::Text(version))
             }
-            Id::HostId => {
+            Id::BitsHost => {
                 let head = self.head(Stream::Responses)?;
                 let id = text(head.value("bits-host-id")?);
                 Some(Found::Owned(Cow::Owned(id)))

@@ -101,7 +101,7 @@ pub(super) enum Id {
     BitsError,
     BitsErrorName,
     BitsErrorContext,
-    HostId,
+    BitsHost,
     HttpMethod,
     HttpStatus,
     HttpHost,
@@ -172,7 +172,21 @@ impl Field {
     pub(super) const fn needs_heads(&self) -> bool {
         matches!(
             self.id,
-            Id::HttpHeader | Id::HttpVersion | Id::HttpHost | Id::HostId
+            Id::HttpHeader | Id::HttpVersion | Id::HttpHost | Id::BitsHost
+        )
+    }
+
+    /// Tells whether it is one that only a session has.
+    pub(super) const fn is_of_session(&self) -> bool {
+        matches!(
+            self.id,
+            Id::Name
+                | Id::Session
+                | Id::SessionState
+                | Id::SessionKind
+                | Id::SessionRestarts
+                | Id::SessionRewinds
+                | Id::SessionResent
         )
     }
 
@@ -279,7 +293,7 @@ static FIELDS: [FieldInfo; 40] = [
     row(Id::BitsError, "bits.error", Kind::Code, "HRESULT of the Ack, by number or name", "bits.error == 0x8020001F"),
     row(Id::BitsErrorName, "bits.error.name", Kind::Text, "name of that HRESULT", "bits.error.name contains SESSION"),
     row(Id::BitsErrorContext, "bits.error.context", Kind::Number, "where the error arose: 5 server, 7 its application", "bits.error.context == 7"),
-    row(Id::HostId, "bits.host_id", Kind::Text, "BITS-Host-Id of the Ack, from its head", "bits.host_id"),
+    row(Id::BitsHost, "bits.host_id", Kind::Text, "BITS-Host-Id of the Ack, from its head", "bits.host_id"),
     row(Id::HttpMethod, "http.method", Kind::Text, "request method", "http.method in {GET, HEAD}"),
     row(Id::HttpStatus, "http.status", Kind::Number, "status of the final response", "http.status >= 400"),
     row(Id::HttpHost, "http.host", Kind::Text, "host asked for: of an absolute URL, else the Host field; without port", "http.host == updates.corp"),

@@ -8,7 +8,7 @@ use regex_lite::RegexBuilder;
 
 use super::error::FilterError;
 use super::expr::{Expr, Item, Op, Pattern};
-use super::field::{Field, Id, Kind, looks_like_field, nearest_field};
+use super::field::{Field, Kind, looks_like_field, nearest_field};
 use super::lexer::{self, Token};
 use super::value::{Value, is_unit};
 
@@ -476,18 +476,4 @@ impl<'t> Parser<'t> {
         let end = self.text.trim_end().len();
         self.error(end..end, message)
     }
-}
-
-/// Tells whether the field is one that only a session has.
-pub(super) const fn is_of_session(id: Id) -> bool {
-    matches!(
-        id,
-        Id::Name
-            | Id::Session
-            | Id::SessionState
-            | Id::SessionKind
-            | Id::SessionRestarts
-            | Id::SessionRewinds
-            | Id::SessionResent
-    )
 }

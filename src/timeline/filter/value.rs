@@ -425,7 +425,7 @@ mod tests {
         assert_eq!(size("99999999TiB"), None);
         assert_eq!(size("1.KiB"), None);
         assert_eq!(size("1KiB 2KiB"), None);
-        assert_eq!(time("1h 30m"), Some(Duration::from_secs(5400)));
+        assert_eq!(time("1h 30m"), Some(Duration::from_mins(90)));
         assert_eq!(time("0.1ms"), Some(Duration::from_micros(100)));
         assert_eq!(time("90"), Some(Duration::from_secs(90)));
         assert_eq!(time(""), None);
