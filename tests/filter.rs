@@ -11,7 +11,7 @@ use bitstap::timeline::filter::{Filter, Heads, Row, exclude, filter_by};
 use bitstap::timeline::row::{
     Connection, Exchange, Message, Outcome, Session, SessionKind, SessionState, Times, WireError,
 };
-use bitstap::wire::decoder::Stream;
+use bitstap::wire::Stream;
 use bitstap::wire::head::{Field, Head, Start};
 use bytes::Bytes;
 

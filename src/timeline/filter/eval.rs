@@ -12,7 +12,7 @@ use crate::bits::{Packet, hresult};
 use crate::event::Leg;
 use crate::timeline::row::{Connection, Exchange, Session};
 use crate::wire::Head;
-use crate::wire::decoder::Stream;
+use crate::wire::Stream;
 
 use super::expr::{Expr, Item, Op};
 use super::field::{Field, Id, Kind};

@@ -66,7 +66,8 @@ fn starts_with(text: &str, needle: &str) -> bool {
 }
 
 fn same(a: char, b: char) -> bool {
-    a == b || a.to_lowercase().eq(b.to_lowercase())
+    a.eq_ignore_ascii_case(&b)
+        || (!a.is_ascii() && !b.is_ascii() && a.to_lowercase().eq(b.to_lowercase()))
 }
 
 fn folded(text: &str) -> impl Iterator<Item = char> + '_ {

@@ -19,7 +19,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::wire::Head;
-use crate::wire::decoder::Stream;
+use crate::wire::Stream;
 
 use super::Timeline;
 use super::row::{Connection, Exchange, Session};
