@@ -37,6 +37,7 @@ pub enum Direction {
 
 impl Direction {
     /// Returns the other direction.
+    #[must_use]
     pub const fn reverse(self) -> Self {
         match self {
             Self::ToServer => Self::ToClient,

@@ -338,8 +338,9 @@ fn errors_are_found_by_name_whatever_the_tables_call_them() {
     assert_eq!(matching(&format!("bits.error.name == {name}")), [3]);
     assert_eq!(matching(&name.to_lowercase()), [3]);
     assert_eq!(matching("bits.error.name"), [3]);
-    assert_eq!(matching("bits.error == BG_E_NO_SUCH_NAME"), [0; 0]);
-    assert_eq!(matching("bits.error != BG_E_NO_SUCH_NAME"), [3]);
+    assert_eq!(matching("bits.error == bg_e_session_not_found"), [3]);
+    assert_eq!(matching("bits.error > BG_E_SESSION_NOT_FOUND"), [0; 0]);
+    assert_eq!(matching("bits.error.name contains session_not"), [3]);
 }
 
 #[test]

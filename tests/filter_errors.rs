@@ -17,7 +17,7 @@ const BAD: &[&str] = &[
     "bits == 1",
     "bits.error == abc",
     "bits.error contains BG_E",
-    "bits.error > BG_E_TOO_LARGE",
+    "bits.error == BG_E_NO_SUCH_NAME",
     "http.url < 5",
     "http.url matches \"(\"",
     "http.status = 500",

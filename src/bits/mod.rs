@@ -15,6 +15,7 @@
 pub mod header;
 pub mod hresult;
 pub mod packet;
+pub mod session;
 
 pub use header::ContentRange;
 pub use packet::{Ack, Packet, Request};

@@ -25,7 +25,7 @@ impl Failure {
 
     /// Adds what to try; the first hint stays.
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint.get_or_insert(hint.into());
+        self.hint.get_or_insert_with(|| hint.into());
         self
     }
 

@@ -13,6 +13,7 @@ mod record;
 mod signal;
 mod source;
 mod stage;
+mod transfer;
 mod unit;
 
 mod demo;
@@ -38,11 +39,11 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Demo(demo::Args),
-    Proxy(proxy::Args),
+    Proxy(Box<proxy::Args>),
     View(view::Args),
-    Serve(serve::Args),
-    Send(send::Args),
-    Fetch(fetch::Args),
+    Serve(Box<serve::Args>),
+    Send(Box<send::Args>),
+    Fetch(Box<fetch::Args>),
 }
 
 /// Runs the program with the process's own arguments and returns its exit code.
@@ -50,11 +51,11 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
         Command::Demo(args) => demo::run(args),
-        Command::Proxy(args) => proxy::run(args),
+        Command::Proxy(args) => proxy::run(*args),
         Command::View(args) => view::run(args),
-        Command::Serve(args) => serve::run(args),
-        Command::Send(args) => send::run(args),
-        Command::Fetch(args) => fetch::run(args),
+        Command::Serve(args) => serve::run(*args),
+        Command::Send(args) => send::run(*args),
+        Command::Fetch(args) => fetch::run(*args),
     };
     match done {
         Ok(code) => code,

@@ -112,6 +112,12 @@ impl Output {
         self.write(&lines)
     }
 
+    /// Prints a note that is in no timeline.
+    pub(super) fn note(&mut self, remark: &Remark) -> Result<(), Failure> {
+        let line = self.remark(remark);
+        self.write(&[line])
+    }
+
     /// Prints every session and the totals; nothing follows.
     pub(super) fn finish(&mut self, timeline: &Timeline, truncated: bool) -> Result<(), Failure> {
         if self.is_silent() {

@@ -66,15 +66,17 @@ struct Target {
 /// Runs the subcommand.
 pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     let runtime = stage::runtime()?;
-    let start_ns = stage::wall_clock();
+    let (start, start_ns) = stage::clocks();
     warn_beyond_loopback(&args.listen);
     let config = Config {
         listen: args.listen,
-        upstream: args.upstream.upstream,
         upstream_ca: args.upstream_ca,
         connect_timeout: args.connect_timeout,
         idle_timeout: args.idle_timeout,
         max_connections: usize::try_from(args.max_connections).unwrap_or(usize::MAX),
+        both_legs: args.both_legs,
+        start: Some(start),
+        ..Config::new("", args.upstream.upstream)
     };
     let relay = runtime.block_on(Relay::bind(config)).hint(|| {
         "another program may use the port: choose one with --listen, port 0 takes a free one"

@@ -94,17 +94,19 @@ pub(super) fn runtime() -> Result<Runtime, Failure> {
     Ok(runtime)
 }
 
-/// Reads the wall clock: nanoseconds since 1970-01-01 UTC.
+/// Reads both clocks at one moment: events count from the first, the second (nanoseconds since
+/// 1970-01-01 UTC) says when that was.
 #[expect(
     clippy::disallowed_methods,
     reason = "the one place that reads the wall clock: a capture's start"
 )]
-pub(super) fn wall_clock() -> u64 {
-    std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |since| {
-            u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
-        })
+pub(super) fn clocks() -> (tokio::time::Instant, u64) {
+    let start = tokio::time::Instant::now();
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let ns = since.map_or(0, |since| {
+        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+    });
+    (start, ns)
 }
 
 /// Makes a folder that only its owner may enter and that goes away with the value.

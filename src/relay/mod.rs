@@ -2,14 +2,49 @@
 //!
 //! Forwards the bytes that it received and reports what passes as [`Event`]s. Knows no captures,
 //! timelines or screens.
+//!
+//! Watching changes nothing:
+//!
+//! - Each client connection has one upstream connection of its own, opened when the first bytes may be
+//!   forwarded, never shared, never opened again, closed together with it.
+//! - Each direction ends by itself. A FIN becomes a FIN after the last byte, a reset a reset.
+//! - When the server closes or resets after a request was forwarded, the client sees just that. The relay
+//!   answers itself (502, 504) only when it could not reach the server at all, and only to HTTP.
+//! - It answers no `Expect: 100-continue`, retries nothing, adds and removes no field.
+//!
+//! A head is held until it is complete, so that something can be decided about it (`verdict.rs`), and
+//! then forwarded in one write with whatever came with it. Content and bytes that are not HTTP pass as they
+//! come. A head that stays incomplete passes when its sender ends the stream, or after
+//! [`Config::head_wait`].
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::net::{TcpListener, lookup_host};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::event::Event;
+
+mod accept;
+mod answer;
+pub mod connection;
+pub mod dial;
+mod intake;
+mod state;
+pub mod stream;
+mod tap;
+mod tls;
+mod verdict;
+mod watch;
+
+pub use answer::DialError;
+
+/// How many events the queue to a recorder should hold: one event may hold 256 KiB, so that this bounds
+/// the memory in between to 16 MiB.
+pub const QUEUE: usize = 64;
 
 /// Where and how the relay dials.
 #[derive(Clone, Debug)]
@@ -21,7 +56,7 @@ pub struct Upstream {
     pub port: u16,
 }
 
-/// Settings of a relay.
+/// Settings of a relay; [`Config::new`] has the defaults.
 #[derive(Clone, Debug)]
 pub struct Config {
     pub listen: Vec<String>,
@@ -33,6 +68,32 @@ pub struct Config {
     pub idle_timeout: Option<Duration>,
     /// More clients than this wait in the listen queue.
     pub max_connections: usize,
+    /// How long an incomplete head is held before it is passed on as it is.
+    pub head_wait: Duration,
+    /// How long exchanges under way may go on after the relay was told to stop.
+    pub grace: Duration,
+    /// Whether content is reported on the upstream leg as well, where it is the same as on the client's.
+    pub both_legs: bool,
+    /// The moment from which events count their time; `None`: that of [`Relay::run`].
+    pub start: Option<Instant>,
+}
+
+impl Config {
+    /// Makes the default settings for one address to listen on and one upstream.
+    pub fn new(listen: impl Into<String>, upstream: Upstream) -> Self {
+        Self {
+            listen: vec![listen.into()],
+            upstream,
+            upstream_ca: Vec::new(),
+            connect_timeout: Duration::from_secs(20),
+            idle_timeout: None,
+            max_connections: 16_384,
+            head_wait: Duration::from_secs(10),
+            grace: Duration::from_secs(5),
+            both_legs: false,
+            start: None,
+        }
+    }
 }
 
 /// What stops a relay from starting.
@@ -48,20 +109,39 @@ pub enum Error {
         path: std::path::PathBuf,
         source: std::io::Error,
     },
+    #[error("cannot use TLS towards the upstream: {0}")]
+    Tls(String),
 }
 
 /// A relay whose ports are open.
 #[derive(Debug)]
 pub struct Relay {
     addresses: Vec<SocketAddr>,
+    listeners: Vec<TcpListener>,
+    dialler: dial::Dialler,
+    config: Config,
 }
 
 impl Relay {
     /// Opens the listening ports and checks the TLS settings.
     pub async fn bind(config: Config) -> Result<Self, Error> {
-        let _ = config;
+        let dialler = dial::Dialler::new(config.upstream.clone(), &config.upstream_ca)?;
+        let mut listeners = Vec::new();
+        for address in &config.listen {
+            let opened = listen(address).await.map_err(|source| Error::Bind {
+                address: address.clone(),
+                source,
+            })?;
+            listeners.extend(opened);
+        }
+        let addresses = (listeners.iter())
+            .filter_map(|listener| listener.local_addr().ok())
+            .collect();
         Ok(Self {
-            addresses: Vec::new(),
+            addresses,
+            listeners,
+            dialler,
+            config,
         })
     }
 
@@ -72,8 +152,44 @@ impl Relay {
 
     /// Relays until `stop` is cancelled: then no new connection is taken, and those that stand are
     /// closed once the exchanges under way are over, at the latest after `Config`'s grace period.
-    /// Every event goes to `events` in order; a full queue slows the relay.
-    pub async fn run(self, events: mpsc::Sender<Event>, stop: CancellationToken) {
-        let _ = (events, stop);
+    /// Every event goes to `events` in order; a full queue slows the relay ([`QUEUE`] is a good length), a
+    /// closed one does not, nor does `None`. Dropping the future resets every connection.
+    pub async fn run(
+        self,
+        events: impl Into<Option<mpsc::Sender<Event>>>,
+        stop: CancellationToken,
+    ) {
+        let shared = Arc::new(connection::Shared {
+            start: self.config.start.unwrap_or_else(tap::now),
+            config: self.config,
+            dialler: self.dialler,
+            events: events.into(),
+            stop,
+        });
+        accept::run(shared, self.listeners).await;
+    }
+}
+
+/// Listens on every address that `address` resolves to. One is enough; where the port is 0, all share
+/// the first one's.
+async fn listen(address: &str) -> std::io::Result<Vec<TcpListener>> {
+    let mut listeners = Vec::new();
+    let mut failed = None;
+    let mut port = 0;
+    for mut address in lookup_host(address).await? {
+        if address.port() == 0 {
+            address.set_port(port);
+        }
+        match TcpListener::bind(address).await {
+            Ok(listener) => {
+                port = listener.local_addr()?.port();
+                listeners.push(listener);
+            }
+            Err(error) => failed = Some(error),
+        }
+    }
+    match failed {
+        Some(error) if listeners.is_empty() => Err(error),
+        _ => Ok(listeners),
     }
 }

@@ -236,6 +236,10 @@ struct ErrorObject {
 }
 
 /// Milliseconds of the parts of an exchange; `null` for a part that was not reached.
+#[expect(
+    clippy::struct_field_names,
+    reason = "the names are those of the JSON fields, which carry their unit"
+)]
 #[derive(Serialize)]
 struct Parts {
     request_ms: Option<f64>,

@@ -51,12 +51,10 @@ pub fn size(bytes: u64) -> String {
         value /= 1024.0;
         unit = next;
     }
-    let digits = if value < 9.995 {
-        2
-    } else if value < 99.95 {
-        1
-    } else {
-        0
+    let digits = match value {
+        v if v < 9.995 => 2,
+        v if v < 99.95 => 1,
+        _ => 0,
     };
     format!("{value:.digits$} {unit}")
 }
@@ -64,7 +62,9 @@ pub fn size(bytes: u64) -> String {
 /// Returns how many percent `part` is of `whole`, rounded down; `None` for an empty or unknown whole.
 pub fn percent(part: u64, whole: Option<u64>) -> Option<u64> {
     let whole = whole.filter(|whole| *whole > 0)?;
-    let percent = u128::from(part).saturating_mul(100) / u128::from(whole);
+    let percent = u128::from(part)
+        .saturating_mul(100)
+        .checked_div(u128::from(whole))?;
     Some(u64::try_from(percent.min(100)).unwrap_or(100))
 }
 

@@ -14,26 +14,50 @@
     )
 )]
 
+mod connection;
+mod coverage;
+mod downloads;
+mod ending;
+mod exchange;
 pub mod filter;
+mod intern;
+mod lane;
+mod ledger;
+mod oddity;
+mod place;
 pub mod read_back;
 pub mod row;
+mod story;
+mod upload_index;
+mod uploads;
 
-use crate::event::{ConnId, Event};
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::event::{ConnId, Event, Leg, What};
+use crate::wire::Seen;
+
+use connection::Live;
+use ledger::Ledger;
 
 pub use read_back::{Chunk, ReadBack, Span};
 pub use row::{
-    Change, Connection, Exchange, Outcome, Remark, Session, SessionKind, SessionState, Summary,
-    Text, Times, WireError,
+    Change, Connection, Exchange, Message, Outcome, Remark, Session, SessionKind, SessionState,
+    Summary, Text, Times, WireError,
 };
 
 /// Everything derived from the events so far.
 #[derive(Debug, Default)]
 pub struct Timeline {
-    exchanges: Vec<Exchange>,
-    sessions: Vec<Session>,
-    connections: Vec<Connection>,
-    remarks: Vec<Remark>,
+    ledger: Ledger,
+    /// Index of each connection's row.
+    rows: HashMap<ConnId, usize>,
+    live: HashMap<ConnId, Box<Live>>,
+    /// Latest moment seen.
+    latest: Duration,
     generation: u64,
+    /// Kept for its memory.
+    seen: Vec<Seen>,
 }
 
 impl Timeline {
@@ -44,51 +68,132 @@ impl Timeline {
 
     /// Takes one event; `position` is where the capture holds it (file offset of its first block).
     pub fn apply(&mut self, event: &Event, position: u64) {
-        let _ = (event, position);
+        self.generation = self.generation.wrapping_add(1);
+        self.latest = self.latest.max(event.at);
+        let row = self.row_of(event);
+        let begins = event.leg == Leg::Client
+            && matches!(event.what, What::Opening { .. } | What::Joined { .. });
+        let fresh = || {
+            let joined = !matches!(event.what, What::Opening { .. });
+            Box::new(Live::new(row, event.conn, joined))
+        };
+        let live = match self.live.entry(event.conn) {
+            std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
+            std::collections::hash_map::Entry::Vacant(slot) => {
+                let closed = self
+                    .ledger
+                    .connections
+                    .get(row)
+                    .is_some_and(|row| row.closed.is_some());
+                if closed && !begins {
+                    self.late(event, row);
+                    return;
+                }
+                slot.insert(fresh())
+            }
+        };
+        live.apply(event, position, &mut self.seen, &mut self.ledger);
+        if live.is_over() {
+            self.live.remove(&event.conn);
+        }
+    }
+
+    /// Takes an event of a connection that is over: only what its row can still learn, and notes.
+    fn late(&mut self, event: &Event, row: usize) {
+        match &event.what {
+            What::Note(note) => self.ledger.remark(Remark {
+                at: event.at,
+                conn: Some(event.conn),
+                leg: Some(event.leg),
+                exchange: None,
+                text: note.text.clone(),
+            }),
+            What::Opening { server, .. } if event.leg == Leg::Upstream => {
+                if let Some(row) = self.ledger.connections.get_mut(row) {
+                    row.upstream = Some(*server);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Returns the index of the row of the event's connection, which is made if it is the first event.
+    fn row_of(&mut self, event: &Event) -> usize {
+        let connections = &mut self.ledger.connections;
+        *self.rows.entry(event.conn).or_insert_with(|| {
+            connections.push(Connection {
+                id: event.conn,
+                client: None,
+                server: None,
+                upstream: None,
+                opened: event.at,
+                connect: None,
+                first_close: None,
+                closed: None,
+                exchanges: 0,
+                to_server: 0,
+                to_client: 0,
+                joined: !matches!(event.what, What::Opening { .. }),
+            });
+            connections.len().saturating_sub(1)
+        })
     }
 
     /// Takes note that no event follows: what is in flight gets its last outcome.
-    pub fn finish(&mut self) {}
+    pub fn finish(&mut self) {
+        self.generation = self.generation.wrapping_add(1);
+        let mut left: Vec<_> = std::mem::take(&mut self.live).into_iter().collect();
+        // In an order that does not depend on the map.
+        left.sort_by_key(|(conn, _)| *conn);
+        for (_, mut live) in left {
+            live.finish(self.latest, &mut self.seen, &mut self.ledger);
+        }
+    }
 
     /// Returns all exchanges; number `n` is at index `n - 1`.
     pub fn exchanges(&self) -> &[Exchange] {
-        &self.exchanges
+        &self.ledger.exchanges
     }
 
     /// Returns all sessions; number `n` is at index `n - 1`.
     pub fn sessions(&self) -> &[Session] {
-        &self.sessions
+        &self.ledger.sessions
     }
 
     /// Returns all connections in order of appearance.
     pub fn connections(&self) -> &[Connection] {
-        &self.connections
+        &self.ledger.connections
     }
 
     /// Returns the connection with this id.
     pub fn connection(&self, id: ConnId) -> Option<&Connection> {
-        self.connections
-            .binary_search_by_key(&id, |connection| connection.id)
+        let rows = &self.ledger.connections;
+        usize::try_from(id.0)
             .ok()
-            .and_then(|index| self.connections.get(index))
+            .and_then(|number| rows.get(number.checked_sub(1)?))
+            .filter(|row| row.id == id)
+            // A capture may start with any number.
+            .or_else(|| rows.iter().find(|row| row.id == id))
     }
 
     /// Returns all notes and oddities in order.
     pub fn remarks(&self) -> &[Remark] {
-        &self.remarks
+        &self.ledger.remarks
     }
 
     /// Adds a remark that belongs to no connection (a torn tail, a full disk).
     pub fn remark(&mut self, remark: Remark) {
-        self.remarks.push(remark);
+        self.ledger.remark(remark);
         self.generation = self.generation.wrapping_add(1);
     }
 
     /// Yields the exchanges of session `no` in order.
     pub fn exchanges_of(&self, no: u32) -> impl Iterator<Item = &Exchange> {
-        self.exchanges
+        let numbers = self.ledger.book(no).map(|book| book.exchanges.as_slice());
+        numbers
+            .unwrap_or_default()
             .iter()
-            .filter(move |exchange| exchange.session == Some(no))
+            .filter_map(|&no| self.ledger.exchanges.get(ledger::slot(no)?))
     }
 
     /// Returns a number that grows with every change: a screen that has drawn it needs no redraw.
@@ -99,11 +204,21 @@ impl Timeline {
     /// Takes what reached an end since the last call: each exchange once, a session each time its
     /// state becomes a final one.
     pub fn take_changes(&mut self) -> Vec<Change> {
-        Vec::new()
+        self.ledger.take_changes()
     }
 
     /// Counts it all up.
     pub fn summary(&self) -> Summary {
-        Summary::default()
+        let count = |len: usize| u64::try_from(len).unwrap_or(u64::MAX);
+        let connections = self.connections();
+        let sum =
+            |of: fn(&Connection) -> u64| connections.iter().map(of).fold(0, u64::saturating_add);
+        Summary {
+            exchanges: count(self.exchanges().len()),
+            sessions: count(self.sessions().len()),
+            connections: count(connections.len()),
+            to_server: sum(|row| row.to_server),
+            to_client: sum(|row| row.to_client),
+        }
     }
 }

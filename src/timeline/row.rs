@@ -9,6 +9,8 @@ use crate::event::{Close, ConnId, Direction, Leg};
 
 use super::read_back::Span;
 
+pub use crate::bits::session::State as SessionState;
+
 /// A string shared by all rows that show it.
 pub type Text = Arc<str>;
 
@@ -139,49 +141,6 @@ impl SessionKind {
             Self::Download => "download",
             Self::Unknown => "unknown",
         }
-    }
-}
-
-/// Where a session stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum SessionState {
-    /// Created, nothing sent.
-    Open,
-    Uploading,
-    /// The last fragment was acknowledged.
-    Uploaded,
-    /// Close-Session was acknowledged.
-    Closed,
-    Cancelled,
-    /// The server no longer knows it.
-    Lost,
-    /// A fatal answer.
-    Failed,
-    /// Download: all bytes arrived.
-    Complete,
-}
-
-impl SessionState {
-    /// Returns the name used in JSON.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Uploading => "uploading",
-            Self::Uploaded => "uploaded",
-            Self::Closed => "closed",
-            Self::Cancelled => "cancelled",
-            Self::Lost => "lost",
-            Self::Failed => "failed",
-            Self::Complete => "complete",
-        }
-    }
-
-    /// Tells whether nothing more is expected.
-    pub const fn is_final(self) -> bool {
-        matches!(
-            self,
-            Self::Closed | Self::Cancelled | Self::Failed | Self::Complete
-        )
     }
 }
 

@@ -18,11 +18,19 @@
 )]
 
 pub mod body;
+mod chunk;
 pub mod decoder;
 pub mod exchange;
 pub mod head;
+pub mod item;
+mod parse;
+mod scan;
+mod seek;
+mod start;
+mod stray;
 
 pub use body::Framing;
-pub use decoder::{Decoder, Ending, Item, Malformed, Stream};
+pub use decoder::Decoder;
 pub use exchange::{Conversation, Seen};
 pub use head::{Field, Head, Start};
+pub use item::{Ending, Item, Malformed, Stream};

@@ -126,9 +126,6 @@ impl Found<'_> {
                 Value::Number(wanted) | Value::Bytes(wanted) | Value::Rate(wanted),
             ) => ordered(op, found, wanted),
             (Self::Code(found), Value::Code(wanted)) => ordered(op, found, wanted),
-            (Self::Code(found), Value::Text(name)) => {
-                same(op, fold::equals(&error_name(*found), name))
-            }
             (Self::Time(found), Value::Time(wanted)) => ordered(op, found, wanted),
             (Self::Packet(found), Value::Packet(wanted)) => same(op, found == wanted),
             (Self::Choice(found), Value::Choice(wanted, name)) => match field.kind {

@@ -257,9 +257,6 @@ impl<'t> Parser<'t> {
             Verb::Compare(op) => {
                 let (text, at) = self.value_text(&field, operator)?;
                 let value = self.value(&field, &text, at)?;
-                if matches!(value, Value::Text(_)) && !matches!(op, Op::Eq | Op::Ne) {
-                    return Err(self.no_order(&field, operator));
-                }
                 Ok(Expr::Compare(field, op, value))
             }
             Verb::In => Ok(Expr::In(field.clone(), self.items(&field, operator)?)),
@@ -340,9 +337,6 @@ impl<'t> Parser<'t> {
                 Some((first, last)) => {
                     let first = self.value(field, first.trim(), at.clone())?;
                     let last = self.value(field, last.trim(), at.clone())?;
-                    if matches!((&first, &last), (Value::Text(_), _) | (_, Value::Text(_))) {
-                        return Err(self.error(at, "names have no order"));
-                    }
                     Item::Span(first, last)
                 }
                 None => Item::One(self.value(field, &text, at)?),

@@ -6,7 +6,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::bits::Packet;
+use crate::bits::{Packet, hresult};
 
 use super::error::nearest;
 use super::field::{Field, Id, Kind};
@@ -232,10 +232,7 @@ fn code(text: &str) -> Option<Value> {
     if let Some(code) = number(text) {
         return u32::try_from(code).ok().map(Value::Code);
     }
-    let is_name = text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text.contains('_')
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    is_name.then(|| Value::Text(text.to_ascii_uppercase().into()))
+    hresult::lookup_name(text).map(|known| Value::Code(known.code))
 }
 
 fn size(text: &str) -> Option<u64> {

@@ -1,0 +1,98 @@
+//! Takes new connections, numbers them, and waits for all of them at the end.
+//!
+//! Knows nothing of what happens on a connection.
+
+use std::future::{pending, poll_fn};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::connection::{self, Shared};
+use super::dial::Dial;
+use super::stream::Stream as _;
+use super::tap::Tap;
+use crate::event::{ConnId, Fact, Leg, What};
+
+/// How long nothing is accepted after the system refused to: mostly it is out of file descriptors, and
+/// only the end of a connection helps.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Accepts until `stop` is cancelled, then waits for the connections that stand. Dropping it resets them.
+pub(super) async fn run<D: Dial + 'static>(shared: Arc<Shared<D>>, listeners: Vec<TcpListener>) {
+    let mut tasks = JoinSet::new();
+    let limit = shared.config.max_connections.min(Semaphore::MAX_PERMITS);
+    let places = Arc::new(Semaphore::new(limit));
+    let mut last = 0_u32;
+    let mut trouble = None;
+    loop {
+        let next = async {
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+                // The semaphore is never closed.
+                return pending().await;
+            };
+            (place, accept(&listeners).await)
+        };
+        let (place, accepted) = tokio::select! {
+            biased;
+            () = shared.stop.cancelled() => break,
+            Some(_) = tasks.join_next() => continue,
+            next = next => next,
+        };
+        let (stream, client, server) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                trouble = Some(error);
+                tokio::select! {
+                    () = tokio::time::sleep(PAUSE) => continue,
+                    () = shared.stop.cancelled() => break,
+                }
+            }
+        };
+        last = last.saturating_add(1);
+        let conn = ConnId(last);
+        // Reported here, so that connections appear in the order of their numbers.
+        let tap = Tap::new(conn, shared.start, shared.events.clone(), false);
+        tap.tell(Leg::Client, What::Opening { client, server })
+            .await;
+        tap.tell(Leg::Client, What::Opened).await;
+        if let Some(error) = trouble.take() {
+            let text = format!("Before this one, connections could not be accepted: {error}.");
+            tap.note(Leg::Client, text, Fact::Other).await;
+        }
+        let shared = Arc::clone(&shared);
+        tasks.spawn(async move {
+            connection::run(&shared, conn, stream).await;
+            drop(place);
+        });
+    }
+    drop(listeners);
+    while tasks.join_next().await.is_some() {}
+}
+
+/// Takes the next connection from whichever listener has one, with both of its addresses.
+async fn accept(listeners: &[TcpListener]) -> io::Result<(TcpStream, SocketAddr, SocketAddr)> {
+    let accepted = poll_fn(|cx| {
+        for listener in listeners {
+            if let Poll::Ready(accepted) = listener.poll_accept(cx) {
+                return Poll::Ready(accepted);
+            }
+        }
+        Poll::Pending
+    });
+    let (stream, client) = accepted.await?;
+    // Both fail only where the client has gone again.
+    let prepared = stream.set_nodelay(true).and_then(|()| stream.local_addr());
+    match prepared {
+        Ok(server) => Ok((stream, client, server)),
+        Err(error) => {
+            stream.reset();
+            Err(error)
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! One connection: its conversation, and the exchanges that are not over.
+//!
+//! The client leg carries the exchanges; the upstream leg only says where we dialled, how long that
+//! took and who ended it. Freed when both directions have closed.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::event::{Close, ConnId, Direction, Event, Fact, Leg, Missing, Note, What};
+use crate::wire::{Conversation, Seen, Stream};
+
+use super::exchange::{Half, Open};
+use super::lane::{Lane, RunKind};
+use super::ledger::{Ledger, Locus};
+use super::row::{Remark, Text};
+use super::uploads::Here;
+
+/// Where a request goes, in comparable form, and its target as sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    /// Lower-cased host, else the address that was dialled.
+    pub(super) host: Text,
+    /// Path with query.
+    pub(super) path: Text,
+    pub(super) target: Text,
+}
+
+/// A connection that is not over.
+#[derive(Debug)]
+pub(super) struct Live {
+    pub(super) row: usize,
+    pub(super) locus: Locus,
+    pub(super) talk: Conversation,
+    pub(super) requests: Lane,
+    pub(super) responses: Lane,
+    pub(super) open: VecDeque<Open>,
+    /// An exchange may be over that is still among the open ones.
+    pub(super) unsettled: bool,
+    pub(super) here: Here,
+    /// Downloads that this connection carried.
+    pub(super) downloads: Vec<u32>,
+    /// The place of the last request: the next one mostly goes there too.
+    pub(super) last: Option<(Option<Text>, Place)>,
+    pub(super) joined: bool,
+    /// From this byte to the client on, the proxy answers itself.
+    pub(super) injects: Option<u64>,
+    pub(super) dialled: Option<Duration>,
+    pub(super) has_upstream: bool,
+    pub(super) upstream_ended: [bool; 2],
+    /// Who ended the connection first, for a sentence.
+    pub(super) ended_by: Option<&'static str>,
+}
+
+impl Live {
+    pub(super) fn new(row: usize, conn: ConnId, joined: bool) -> Self {
+        Self {
+            row,
+            locus: Locus { conn, client: None },
+            talk: if joined {
+                Conversation::joined()
+            } else {
+                Conversation::new()
+            },
+            requests: Lane::new(Stream::Requests),
+            responses: Lane::new(Stream::Responses),
+            open: VecDeque::new(),
+            unsettled: false,
+            here: Here::default(),
+            downloads: Vec::new(),
+            last: None,
+            joined,
+            injects: None,
+            dialled: None,
+            has_upstream: false,
+            upstream_ended: [false; 2],
+            ended_by: None,
+        }
+    }
+
+    /// Tells whether nothing more can come.
+    pub(super) fn is_over(&self) -> bool {
+        let upstream = !self.has_upstream || self.upstream_ended == [true; 2];
+        self.requests.ended && self.responses.ended && upstream
+    }
+
+    /// Takes one event of this connection.
+    pub(super) fn apply(
+        &mut self,
+        event: &Event,
+        position: u64,
+        seen: &mut Vec<Seen>,
+        ledger: &mut Ledger,
+    ) {
+        if let What::Note(note) = &event.what {
+            self.note(event, note, ledger);
+            return;
+        }
+        match event.leg {
+            Leg::Upstream => self.upstream(event, ledger),
+            Leg::Client => self.client(event, position, seen, ledger),
+        }
+    }
+
+    fn upstream(&mut self, event: &Event, ledger: &mut Ledger) {
+        let Some(row) = ledger.connections.get_mut(self.row) else {
+            return;
+        };
+        match &event.what {
+            What::Opening { server, .. } | What::Joined { server, .. } => {
+                row.upstream = Some(*server);
+                self.dialled = Some(event.at);
+                self.has_upstream = true;
+                self.upstream_ended = [false; 2];
+            }
+            What::Opened => {
+                let since = self.dialled.map(|dialled| event.at.saturating_sub(dialled));
+                row.connect = row.connect.or(since);
+            }
+            What::Closed { direction, how } => {
+                if *direction == Direction::ToClient && self.ended_by.is_none() {
+                    self.ended_by = Some(match how {
+                        Close::Fin => "the server closed the connection",
+                        Close::Reset => "the server reset the connection",
+                    });
+                }
+                let [to_server, to_client] = &mut self.upstream_ended;
+                *to_server |= *direction == Direction::ToServer || *how == Close::Reset;
+                *to_client |= *direction == Direction::ToClient || *how == Close::Reset;
+            }
+            What::Data { .. } | What::Missing { .. } | What::Note(_) => {}
+        }
+    }
+
+    fn client(&mut self, event: &Event, position: u64, seen: &mut Vec<Seen>, ledger: &mut Ledger) {
+        let at = event.at;
+        match &event.what {
+            What::Opening { client, server } | What::Joined { client, server } => {
+                self.locus.client = Some(*client);
+                if let Some(row) = ledger.connections.get_mut(self.row) {
+                    row.client = Some(*client);
+                    row.server = Some(*server);
+                }
+            }
+            What::Data { direction, bytes } => {
+                let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+                let Some(stream) = self.count(*direction, position, at, len, ledger) else {
+                    return;
+                };
+                self.end_run(stream, |kind| kind != RunKind::Stray, ledger);
+                seen.clear();
+                self.talk.feed(stream, bytes, seen);
+                self.read(at, seen, ledger);
+                self.show_partial_head(stream, ledger);
+            }
+            What::Missing {
+                direction,
+                len,
+                why,
+            } => {
+                let Some(stream) = self.count(*direction, position, at, *len, ledger) else {
+                    return;
+                };
+                self.missing(stream, *len, *why, ledger);
+                seen.clear();
+                self.talk.skip(stream, *len, seen);
+                self.read(at, seen, ledger);
+            }
+            What::Closed { direction, how } => self.closed(at, *direction, *how, seen, ledger),
+            What::Opened | What::Note(_) => {}
+        }
+    }
+
+    pub(super) fn lane(&mut self, stream: Stream) -> &mut Lane {
+        match stream {
+            Stream::Requests => &mut self.requests,
+            Stream::Responses => &mut self.responses,
+        }
+    }
+
+    /// Counts bytes and keeps their place; `None` where their direction has ended.
+    fn count(
+        &mut self,
+        direction: Direction,
+        position: u64,
+        at: Duration,
+        len: u64,
+        ledger: &mut Ledger,
+    ) -> Option<Stream> {
+        let stream = match direction {
+            Direction::ToServer => Stream::Requests,
+            Direction::ToClient => Stream::Responses,
+        };
+        if let Some(row) = ledger.connections.get_mut(self.row) {
+            let sum = match direction {
+                Direction::ToServer => &mut row.to_server,
+                Direction::ToClient => &mut row.to_client,
+            };
+            *sum = sum.saturating_add(len);
+        }
+        let settled = self.talk.decoder(stream).settled();
+        let lane = self.lane(stream);
+        if lane.ended {
+            return None;
+        }
+        lane.hold(settled, position, at, len);
+        Some(stream)
+    }
+
+    fn missing(&mut self, stream: Stream, len: u64, why: Missing, ledger: &mut Ledger) {
+        let lane = self.lane(stream);
+        lane.torn = true;
+        let offset = lane.offset.saturating_sub(len);
+        self.add_to_run(stream, RunKind::Missing(why), offset, len, ledger);
+    }
+
+    /// Takes note that the sender of one direction ended it.
+    fn closed(
+        &mut self,
+        at: Duration,
+        direction: Direction,
+        how: Close,
+        seen: &mut Vec<Seen>,
+        ledger: &mut Ledger,
+    ) {
+        if let Some(row) = ledger.connections.get_mut(self.row) {
+            row.first_close = row.first_close.or(Some((direction, how)));
+        }
+        if self.ended_by.is_none() {
+            self.ended_by = Some(match (direction, how, self.has_upstream) {
+                (Direction::ToServer, Close::Fin, _) => "the client closed the connection",
+                (Direction::ToServer, Close::Reset, _) => "the client reset the connection",
+                (Direction::ToClient, Close::Fin, false) => "the server closed the connection",
+                (Direction::ToClient, Close::Reset, false) => "the server reset the connection",
+                (Direction::ToClient, _, true) => "the proxy ended the connection",
+            });
+        }
+        let streams: &[Stream] = match (how, direction) {
+            (Close::Reset, _) => &[Stream::Requests, Stream::Responses],
+            (Close::Fin, Direction::ToServer) => &[Stream::Requests],
+            (Close::Fin, Direction::ToClient) => &[Stream::Responses],
+        };
+        for &stream in streams {
+            self.end(stream, at, seen, ledger);
+        }
+        if self.requests.ended && self.responses.ended {
+            if let Some(row) = ledger.connections.get_mut(self.row) {
+                row.closed = row.closed.or(Some(at));
+            }
+            self.part(ledger);
+        }
+    }
+
+    /// Ends one direction: what is in flight there gets its outcome.
+    fn end(&mut self, stream: Stream, at: Duration, seen: &mut Vec<Seen>, ledger: &mut Ledger) {
+        if self.lane(stream).ended {
+            return;
+        }
+        self.lane(stream).ended = true;
+        seen.clear();
+        self.talk.finish(stream, seen);
+        self.read(at, seen, ledger);
+        self.end_run(stream, |_| true, ledger);
+        for open in &mut self.open {
+            match stream {
+                Stream::Requests if open.requested == Half::Waiting => open.requested = Half::Cut,
+                Stream::Responses if open.answered == Half::Waiting => {
+                    let row = ledger.exchange(open.no);
+                    let begun = row.is_some_and(|row| row.response.is_some());
+                    open.answered = if begun && !open.interim {
+                        Half::Cut
+                    } else {
+                        Half::Absent
+                    };
+                }
+                _ => {}
+            }
+        }
+        self.unsettled = true;
+        self.settle(at, ledger);
+    }
+
+    /// Ends the connection for its sessions.
+    fn part(&mut self, ledger: &mut Ledger) {
+        ledger.pings_over(&mut self.here, self.locus);
+        for session in std::mem::take(&mut self.downloads) {
+            ledger.download_disconnected(session);
+        }
+    }
+
+    /// Takes note that no event follows.
+    pub(super) fn finish(&mut self, at: Duration, seen: &mut Vec<Seen>, ledger: &mut Ledger) {
+        if self.requests.ended && self.responses.ended {
+            return;
+        }
+        self.ended_by.get_or_insert("the capture ends");
+        self.end(Stream::Requests, at, seen, ledger);
+        self.end(Stream::Responses, at, seen, ledger);
+        self.part(ledger);
+    }
+
+    fn note(&mut self, event: &Event, note: &Note, ledger: &mut Ledger) {
+        let exchange = self.open.front().map(|open| open.no);
+        match &note.fact {
+            Fact::Answered { .. }
+            | Fact::ConnectFailed {
+                status: Some(_), ..
+            } => {
+                self.injects = Some(self.responses.offset);
+            }
+            Fact::TimedOut { .. } | Fact::Closing { .. } if self.ended_by.is_none() => {
+                self.ended_by = Some("the proxy ended the connection");
+            }
+            Fact::Opaque { direction, .. } if event.leg == Leg::Client => {
+                let stream = match direction {
+                    Direction::ToServer => Stream::Requests,
+                    Direction::ToClient => Stream::Responses,
+                };
+                if std::mem::replace(&mut self.lane(stream).opaque_told, true) {
+                    return;
+                }
+            }
+            _ => {}
+        }
+        ledger.remark(Remark {
+            at: event.at,
+            conn: Some(event.conn),
+            leg: Some(event.leg),
+            exchange,
+            text: note.text.clone(),
+        });
+    }
+}

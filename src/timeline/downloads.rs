@@ -1,0 +1,337 @@
+//! Which download a HEAD or GET belongs to, and what its answer does to the session's row.
+//!
+//! A download is one client, one host, one URL, over all connections, until it is over: the next
+//! request for a file that arrived begins another. It is complete when
+//!
+//! - every byte of the file arrived, or
+//! - it is a job of ranges (several ranges in one request, or what arrived is not the file's
+//!   beginning), every range that was asked for arrived in full, and its connections are closed. A job
+//!   that fetches the file from the start, block by block, is not complete because a block is.
+//!
+//! Content of multipart/byteranges is counted when all of it has arrived, by the ranges asked for: the
+//! parts are not taken apart. `Uploading` reads "in transfer". The reply of an upload-reply is not a
+//! session of its own but part of the upload's.
+
+use std::time::Duration;
+
+use crate::bits::session::State;
+use crate::bits::{Ack, Packet, Request};
+
+use super::connection::Place;
+use super::ledger::{First, Ledger, Locus};
+use super::row::{SessionKind, Text, WireError};
+use super::{place, story};
+
+/// Content of a GET's answer, and where it lies in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lies {
+    /// From this offset on.
+    At(u64),
+    /// In parts.
+    Parts,
+    /// It is not content of the file (an error page).
+    Nowhere,
+}
+
+/// Returns where the content of an answer lies.
+pub(super) fn lies(status: u16, ack: &Ack) -> Lies {
+    match (status, ack.range) {
+        (200, _) => Lies::At(0),
+        (206, Some(range)) => Lies::At(range.first),
+        (206, None) if ack.multipart => Lies::Parts,
+        _ => Lies::Nowhere,
+    }
+}
+
+impl Ledger {
+    /// Returns the upload whose reply lies at this place.
+    pub(super) fn upload_replying_at(&self, place: &Place) -> Option<u32> {
+        if self.index.replies.is_empty() {
+            return None;
+        }
+        let key = place::fold(&place.path);
+        self.index.replies.get(key.as_str()).copied()
+    }
+
+    /// Finds or opens the session of a HEAD or GET whose head is complete, and joins the exchange.
+    pub(super) fn download_begun(
+        &mut self,
+        locus: Locus,
+        no: u32,
+        request: &Request,
+        place: &Place,
+    ) -> u32 {
+        let key = (
+            locus.ip(),
+            Text::clone(&place.host),
+            Text::clone(&place.path),
+        );
+        let known = self.index.downloads.get(&key).copied();
+        let known = known.filter(|&session| self.goes_on(session, request));
+        let session = known.unwrap_or_else(|| {
+            let at = self.exchange(no).map(|row| row.times.begun);
+            let session = self.open(
+                SessionKind::Download,
+                &First {
+                    locus,
+                    at: at.unwrap_or_default(),
+                    target: &place.target,
+                    name: None,
+                    user_agent: request.user_agent.as_deref(),
+                    host: &place.host,
+                    path: &place.path,
+                },
+            );
+            self.index.downloads.insert(key, session);
+            session
+        });
+        self.join(no, session);
+        if let Some((row, book)) = self.session(session) {
+            book.several |= request.wanted.len() > 1;
+            for range in &request.wanted {
+                let end = range.1.map(|last| last.saturating_add(1)).or(row.total);
+                book.wanted.insert(range.0, end.unwrap_or(u64::MAX));
+            }
+        }
+        session
+    }
+
+    /// Tells whether a request belongs to the download `session`: it is not over, or it is over only
+    /// because the ranges asked for so far arrived and this request asks for others.
+    fn goes_on(&self, session: u32, request: &Request) -> bool {
+        let (Some(row), Some(book)) = (self.session_row(session), self.book(session)) else {
+            return false;
+        };
+        if !row.state.is_final() {
+            return true;
+        }
+        let partial = row.total.is_none_or(|total| row.acknowledged < total);
+        let fresh = request.wanted.iter().any(|range| {
+            let end = range.1.map_or(u64::MAX, |last| last.saturating_add(1));
+            book.passed.overlap(range.0, end) == 0
+        });
+        row.state == State::Complete && partial && fresh
+    }
+
+    /// Takes what the head of an answer says of the file.
+    pub(super) fn download_answering(
+        &mut self,
+        session: u32,
+        packet: Packet,
+        status: u16,
+        ack: &Ack,
+    ) {
+        let modified = ack
+            .last_modified
+            .as_deref()
+            .filter(|_| matches!(status, 200 | 206))
+            .map(|date| self.texts.share(date));
+        let Some((row, book)) = self.session(session) else {
+            return;
+        };
+        if row.kind != SessionKind::Download {
+            return;
+        }
+        let total = match status {
+            200 => ack.length,
+            206 => ack.range.and_then(|range| range.total),
+            416 => ack.total,
+            _ => None,
+        };
+        let other_size = total.is_some() && row.total.is_some() && total != row.total;
+        let other_date = modified.is_some() && book.modified.is_some() && modified != book.modified;
+        if (other_size || other_date) && !book.passed.is_empty() {
+            row.restarts = row.restarts.saturating_add(1);
+            row.acknowledged = 0;
+            book.passed.clear();
+            book.tale.tell(
+                row,
+                "The file changed on the server during the transfer: a Windows client begins again at byte 0.".to_owned(),
+            );
+        }
+        row.total = total.or(row.total);
+        book.modified = modified.or_else(|| book.modified.take());
+        if packet == Packet::Get && matches!(status, 200 | 206) && row.state != State::Uploading {
+            self.move_to(session, State::Uploading);
+        }
+    }
+
+    /// Counts content bytes of an answer: those that came after `before` others.
+    pub(super) fn download_progress(
+        &mut self,
+        no: u32,
+        lies: Lies,
+        before: u64,
+        len: u64,
+        at: Duration,
+    ) {
+        let Some((row, book)) = self.session(no) else {
+            return;
+        };
+        row.last = row.last.max(at);
+        let reply = row.kind != SessionKind::Download;
+        let (passed, arrived) = if reply {
+            (&book.reply, &mut row.reply_bytes)
+        } else {
+            (&book.passed, &mut row.acknowledged)
+        };
+        let mut again = 0;
+        if let Lies::At(start) = lies {
+            let from = start.saturating_add(before);
+            again = passed.overlap(from, from.saturating_add(len));
+            *arrived = arrived.saturating_add(len.saturating_sub(again));
+        }
+        if !reply && lies != Lies::Nowhere {
+            row.sent = row.sent.saturating_add(len);
+            row.resent = row.resent.saturating_add(again);
+        }
+    }
+
+    /// Takes note that no more content of an answer comes; `len` bytes did, `whole` tells whether that
+    /// is all of it.
+    pub(super) fn download_passed(
+        &mut self,
+        no: u32,
+        lies: Lies,
+        request: &Request,
+        len: u64,
+        whole: bool,
+    ) {
+        let Some((row, book)) = self.session(no) else {
+            return;
+        };
+        let reply = row.kind != SessionKind::Download;
+        match lies {
+            Lies::At(start) if reply => book.reply.insert(start, start.saturating_add(len)),
+            Lies::At(start) => book.passed.insert(start, start.saturating_add(len)),
+            Lies::Parts if whole => {
+                for &(first, last) in &request.wanted {
+                    let last = last.map(|last| last.saturating_add(1));
+                    let end = last.unwrap_or(u64::MAX).min(row.total.unwrap_or(u64::MAX));
+                    if end == u64::MAX || end <= first {
+                        continue;
+                    }
+                    let again = book.passed.overlap(first, end);
+                    let fresh = end.saturating_sub(first).saturating_sub(again);
+                    row.acknowledged = row.acknowledged.saturating_add(fresh);
+                    row.resent = row.resent.saturating_add(again);
+                    book.passed.insert(first, end);
+                }
+            }
+            Lies::Parts | Lies::Nowhere => {}
+        }
+    }
+
+    /// Carries out what the answer to a HEAD or GET does to its session once it is over. `len` is the
+    /// content that came.
+    pub(super) fn download_answered(
+        &mut self,
+        session: u32,
+        packet: Packet,
+        status: u16,
+        ack: &Ack,
+        len: u64,
+        whole: bool,
+    ) {
+        let Some((row, book)) = self.session(session) else {
+            return;
+        };
+        let name = packet.name();
+        let error = ack.error.map(|code| WireError {
+            code,
+            context: ack.context,
+        });
+        if row.kind != SessionKind::Download {
+            if status >= 400 {
+                let said = story::answer(status, error);
+                book.tale
+                    .tell(row, format!("{name} of the reply was answered {said}."));
+            } else if packet == Packet::Get && matches!(status, 200 | 206) {
+                let bytes = row.reply_bytes;
+                book.tale
+                    .tell(row, format!("{bytes} bytes of the reply have arrived."));
+            }
+            return;
+        }
+        let failed = (400..500).contains(&status) && !matches!(status, 401 | 407 | 412 | 416);
+        match status {
+            200 | 206 if !whole => {
+                book.tale.tell(
+                    row,
+                    format!("The answer to a GET broke off after {len} bytes."),
+                );
+            }
+            200 if packet == Packet::Get => {
+                row.total = row.total.or(Some(len));
+                book.tale
+                    .tell(row, format!("The server sent the whole file, {len} bytes."));
+            }
+            200 => {
+                let size = row.total.map_or_else(
+                    || "does not tell its size".to_owned(),
+                    |total| format!("says it has {total} bytes"),
+                );
+                book.tale
+                    .tell(row, format!("The server has the file and {size}."));
+            }
+            206 => match ack.range {
+                Some(range) => book.tale.block(row, range.first, range.last),
+                None => book.tale.tell(
+                    row,
+                    format!("The server sent several ranges, {len} bytes in all."),
+                ),
+            },
+            304 | 401 | 407 => {}
+            412 => book.tale.tell(
+                row,
+                "The server answered 412: the file is not the one that the client began with."
+                    .to_owned(),
+            ),
+            _ => {
+                let said = story::answer(status, error);
+                let next = story::next(status, error);
+                book.tale
+                    .tell(row, format!("{name} was answered {said}.{next}"));
+            }
+        }
+        let whole_file = row.total == Some(row.acknowledged)
+            && packet == Packet::Get
+            && matches!(status, 200 | 206)
+            && whole;
+        if failed {
+            self.move_to(session, State::Failed);
+        } else if whole_file {
+            book.tale
+                .tell(row, "All bytes of the file have arrived.".to_owned());
+            self.move_to(session, State::Complete);
+        }
+    }
+
+    /// Takes note that a connection which carried the download `session` begins to.
+    pub(super) fn download_connected(&mut self, session: u32) {
+        if let Some((_, book)) = self.session(session) {
+            book.open = book.open.saturating_add(1);
+        }
+    }
+
+    /// Takes note that a connection of the download `session` is over: a job of ranges may be complete.
+    pub(super) fn download_disconnected(&mut self, session: u32) {
+        let Some((row, book)) = self.session(session) else {
+            return;
+        };
+        book.open = book.open.saturating_sub(1);
+        let ranges = book.several || !book.passed.is_prefix();
+        if book.open == 0
+            && row.state == State::Uploading
+            && ranges
+            && !book.wanted.is_empty()
+            && book.passed.contains(&book.wanted)
+        {
+            book.tale.tell(
+                row,
+                "All ranges that were asked for have arrived.".to_owned(),
+            );
+            self.move_to(session, State::Complete);
+        }
+    }
+}

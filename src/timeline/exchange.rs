@@ -1,0 +1,525 @@
+//! The items of a conversation become rows: one exchange at a time, from its first byte to its end.
+
+use std::time::Duration;
+
+use crate::bits::{self, Ack, Packet, Request};
+use crate::wire::{Ending, Framing, Head, Item, Seen, Stream};
+
+use super::connection::{Live, Place};
+use super::downloads::{self, Lies};
+use super::lane::RunKind;
+use super::ledger::{Ledger, number};
+use super::place;
+use super::row::{Exchange, Message, Outcome, Text, Times, WireError};
+
+/// How far one message of an exchange has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Half {
+    Waiting,
+    Done,
+    Cut,
+    /// It never came.
+    Absent,
+    /// It cannot be read.
+    Broken,
+}
+
+/// An exchange that is not over.
+#[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a separate fact about the messages"
+)]
+pub(super) struct Open {
+    /// The conversation's number of the exchange; `None` for a response without its request.
+    pub(super) wire: Option<u64>,
+    pub(super) no: u32,
+    pub(super) request: Box<Request>,
+    pub(super) ack: Option<Box<Ack>>,
+    pub(super) status: u16,
+    /// The session, if the packet has one.
+    pub(super) session: Option<u32>,
+    pub(super) requested: Half,
+    pub(super) answered: Half,
+    /// The request's head is complete.
+    pub(super) headed: bool,
+    /// The response in progress is not the final one (1xx).
+    pub(super) interim: bool,
+    pub(super) injected: bool,
+    /// A field line that cannot be read was remarked on.
+    pub(super) field_told: bool,
+    /// Content bytes of the request, of the response.
+    pub(super) sent: u64,
+    pub(super) came: u64,
+    pub(super) lies: Lies,
+}
+
+impl Open {
+    /// Takes note that the head of a message, unless it is complete, ends at `offset` of its stream.
+    pub(super) fn cut_head(&self, stream: Stream, offset: u64, ledger: &mut Ledger) {
+        let Some(row) = ledger.exchange(self.no) else {
+            return;
+        };
+        let message = match stream {
+            Stream::Requests => row.request.as_mut().filter(|_| !self.headed),
+            Stream::Responses => row.response.as_mut().filter(|_| row.status.is_none()),
+        };
+        if let Some(message) = message {
+            message.head.len = offset.saturating_sub(message.head.offset);
+            message.body_offset = offset.max(message.head.offset);
+        }
+    }
+}
+
+/// How many downloads one connection remembers.
+const KEPT_DOWNLOADS: usize = 64;
+
+/// How many exchanges of one connection may be open at a time.
+const KEPT_OPEN: usize = 4096;
+
+impl Live {
+    pub(super) fn read(&mut self, at: Duration, seen: &mut Vec<Seen>, ledger: &mut Ledger) {
+        for found in seen.drain(..) {
+            let stream = found.stream;
+            if !matches!(found.item, Item::Stray { .. }) {
+                self.end_run(stream, |kind| kind == RunKind::Stray, ledger);
+            }
+            match found.item {
+                Item::Begin { offset } => self.begin(stream, found.exchange, offset, ledger),
+                Item::Head { head, framing } => {
+                    let known = self.find(stream, found.exchange);
+                    match (known, stream) {
+                        (None, _) => {}
+                        (Some(slot), Stream::Requests) => self.request_head(slot, &head, ledger),
+                        (Some(slot), Stream::Responses) => {
+                            self.response_head(slot, &head, framing, ledger);
+                        }
+                    }
+                }
+                Item::Data { len, .. } | Item::Absent { len, .. } => {
+                    self.content(stream, found.exchange, len, at, ledger);
+                }
+                Item::ChunkFraming { len, .. } => {
+                    if let Some(message) = self.message(stream, found.exchange, ledger) {
+                        message.body_wire = message.body_wire.saturating_add(len);
+                    }
+                }
+                Item::End { ending, .. } => {
+                    self.ended(stream, found.exchange, ending, at, ledger);
+                }
+                Item::Stray { offset, len } => {
+                    self.add_to_run(stream, RunKind::Stray, offset, len, ledger);
+                }
+                Item::Malformed { offset, what } => {
+                    self.malformed(stream, found.exchange, offset, what, ledger);
+                }
+                Item::Opaque { offset, .. } => self.opaque(stream, offset, ledger),
+            }
+            self.settle(at, ledger);
+        }
+        self.give_up_opaque();
+        self.settle(at, ledger);
+    }
+
+    /// Finds the open exchange that an item belongs to.
+    pub(super) fn find(&self, stream: Stream, wire: Option<u64>) -> Option<usize> {
+        if wire.is_none() && stream == Stream::Requests {
+            return None;
+        }
+        match stream {
+            Stream::Requests => self.open.iter().rposition(|open| open.wire == wire),
+            Stream::Responses => self.open.iter().position(|open| open.wire == wire),
+        }
+    }
+
+    fn message<'l>(
+        &self,
+        stream: Stream,
+        wire: Option<u64>,
+        ledger: &'l mut Ledger,
+    ) -> Option<&'l mut Message> {
+        let open = self.open.get(self.find(stream, wire)?)?;
+        let row = ledger.exchange(open.no)?;
+        match stream {
+            Stream::Requests => row.request.as_mut(),
+            Stream::Responses => row.response.as_mut(),
+        }
+    }
+
+    fn begin(&mut self, stream: Stream, wire: Option<u64>, offset: u64, ledger: &mut Ledger) {
+        let (conn, at) = (self.locus.conn, self.lane(stream).at(offset));
+        let message = Message {
+            head: self.lane(stream).span(conn, offset, 0),
+            body_offset: offset,
+            body_wire: 0,
+            body: 0,
+            length: None,
+        };
+        match stream {
+            Stream::Requests => self.open_row(wire, at, Some(message), ledger),
+            Stream::Responses => {
+                if wire.is_none() {
+                    if !(self.joined || self.requests.torn || self.responses.torn) {
+                        let text = format!(
+                            "A response came that no request had asked for, at byte {offset} towards the client."
+                        );
+                        ledger.observe(at, conn, None, text);
+                        return;
+                    }
+                    self.open_row(None, at, None, ledger);
+                }
+                self.pass_over(wire);
+                let injected = self.injects.is_some_and(|from| offset >= from);
+                let Some(open) = self
+                    .find(stream, wire)
+                    .and_then(|slot| self.open.get_mut(slot))
+                else {
+                    return;
+                };
+                open.injected = injected;
+                if injected {
+                    self.injects = None;
+                }
+                if let Some(row) = ledger.exchange(open.no) {
+                    row.response = Some(message);
+                    row.times.response_begun = Some(at);
+                }
+            }
+        }
+    }
+
+    fn open_row(
+        &mut self,
+        wire: Option<u64>,
+        at: Duration,
+        request: Option<Message>,
+        ledger: &mut Ledger,
+    ) {
+        if wire.is_none() && request.is_some() {
+            return;
+        }
+        if self.open.len() >= KEPT_OPEN
+            && let Some(open) = self.open.pop_front()
+        {
+            // Nobody pairs answers with so many requests any more.
+            self.close_row(&open, at, ledger);
+        }
+        let no = number(ledger.exchanges.len());
+        let empty = ledger.texts.share("");
+        let seen = request.is_some();
+        ledger.exchanges.push(Exchange {
+            no,
+            conn: self.locus.conn,
+            session: None,
+            method: Text::clone(&empty),
+            url: empty,
+            packet: None,
+            status: None,
+            range: None,
+            received: None,
+            session_id: None,
+            error: None,
+            times: Times {
+                begun: at,
+                ..Times::default()
+            },
+            outcome: Outcome::InFlight,
+            request,
+            response: None,
+        });
+        if let Some(row) = ledger.connections.get_mut(self.row) {
+            row.exchanges = row.exchanges.saturating_add(1);
+        }
+        self.open.push_back(Open {
+            wire,
+            no,
+            request: Box::default(),
+            ack: None,
+            status: 0,
+            session: None,
+            requested: if seen { Half::Waiting } else { Half::Done },
+            answered: if self.responses.ended {
+                Half::Absent
+            } else {
+                Half::Waiting
+            },
+            headed: !seen,
+            interim: false,
+            injected: false,
+            field_told: false,
+            sent: 0,
+            came: 0,
+            lies: Lies::Nowhere,
+        });
+    }
+
+    fn request_head(&mut self, slot: usize, head: &Head, ledger: &mut Ledger) {
+        let request = bits::packet::read_request(head);
+        let target = String::from_utf8_lossy(head.target().unwrap_or_default());
+        let method = String::from_utf8_lossy(head.method().unwrap_or_default());
+        let place = self.place(&target, request.host.as_deref(), ledger);
+        let method = ledger.texts.share(&method);
+        let session_id = request
+            .session_id
+            .as_deref()
+            .map(|id| ledger.texts.share(id));
+        let Some(open) = self.open.get_mut(slot) else {
+            return;
+        };
+        open.headed = true;
+        let no = open.no;
+        let mut packet = request.packet;
+        let reply = ledger
+            .upload_replying_at(&place)
+            .filter(|_| !request.upload)
+            .filter(|_| bits::packet::download_packet(method.as_bytes()).is_some());
+        if reply.is_some() {
+            packet = bits::packet::download_packet(method.as_bytes());
+        }
+        if let Some(row) = ledger.exchange(no) {
+            row.method = method;
+            row.url = Text::clone(&place.target);
+            row.packet = packet;
+            row.session_id = session_id;
+            let asked = request.wanted.first().and_then(|range| {
+                range.1.map(|last| bits::ContentRange {
+                    first: range.0,
+                    last,
+                    total: None,
+                })
+            });
+            row.range = request
+                .range
+                .or_else(|| asked.filter(|_| packet == Some(Packet::Get)));
+            if let Some(message) = &mut row.request {
+                fill(message, head);
+            }
+        }
+        match packet {
+            Some(Packet::Head | Packet::Get) => {
+                let session = if let Some(session) = reply {
+                    ledger.join(no, session);
+                    session
+                } else {
+                    let session = ledger.download_begun(self.locus, no, &request, &place);
+                    if !self.downloads.contains(&session) && self.downloads.len() < KEPT_DOWNLOADS {
+                        self.downloads.push(session);
+                        ledger.download_connected(session);
+                    }
+                    session
+                };
+                open.session = Some(session);
+            }
+            Some(Packet::Notification) => {
+                let url = request.original_url.as_deref().unwrap_or_default();
+                if let Some(session) = ledger.upload_of_notification(url) {
+                    ledger.join(no, session);
+                }
+            }
+            _ if request.upload => {
+                ledger.upload_begun(&mut self.here, self.locus, no, &request, &place);
+            }
+            _ => {}
+        }
+        *open.request = Request { packet, ..request };
+    }
+
+    /// Returns where a request goes.
+    fn place(&mut self, target: &str, host: Option<&str>, ledger: &mut Ledger) -> Place {
+        if let Some((known_host, known)) = &self.last
+            && known_host.as_deref() == host
+            && known.target.as_ref() == target
+        {
+            return known.clone();
+        }
+        let (authority, path) = place::split(target);
+        let authority = authority.or(host).map(str::to_ascii_lowercase);
+        let row = ledger.connections.get(self.row);
+        let address = || {
+            row.and_then(|row| row.server)
+                .map_or_else(String::new, |server| server.to_string())
+        };
+        let named = authority.unwrap_or_else(address);
+        let found = Place {
+            host: ledger.texts.share(&named),
+            path: ledger.texts.share(path),
+            target: ledger.texts.share(target),
+        };
+        let host = host.map(|host| ledger.texts.share(host));
+        self.last = Some((host, found.clone()));
+        found
+    }
+
+    fn response_head(&mut self, slot: usize, head: &Head, framing: Framing, ledger: &mut Ledger) {
+        let status = head.status().unwrap_or_default();
+        let Some(open) = self.open.get_mut(slot) else {
+            return;
+        };
+        open.interim = (100..200).contains(&status) && status != 101;
+        let Some(row) = ledger.exchange(open.no) else {
+            return;
+        };
+        if let Some(message) = &mut row.response {
+            fill(message, head);
+        }
+        if open.interim {
+            return;
+        }
+        let ack = bits::packet::read_ack(head);
+        row.status = Some(status);
+        row.received = ack.received;
+        row.error = ack.error.map(|code| WireError {
+            code,
+            context: ack.context,
+        });
+        if row.packet == Some(Packet::Get) {
+            row.range = ack.range.or(row.range);
+        }
+        if row.session_id.is_none()
+            && let Some(id) = ack.session_id.as_deref()
+        {
+            let id = ledger.texts.share(id);
+            if let Some(row) = ledger.exchange(open.no) {
+                row.session_id = Some(id);
+            }
+        }
+        open.status = status;
+        open.session = ledger.exchange(open.no).and_then(|row| row.session);
+        if let (Some(session), Some(packet @ (Packet::Head | Packet::Get))) =
+            (open.session, open.request.packet)
+        {
+            ledger.download_answering(session, packet, status, &ack);
+            if packet == Packet::Get {
+                open.lies = downloads::lies(status, &ack);
+            }
+        }
+        open.ack = Some(Box::new(ack));
+        if framing == Framing::Tunnel {
+            open.answered = Half::Done;
+            self.unsettled = true;
+        }
+    }
+
+    fn content(
+        &mut self,
+        stream: Stream,
+        wire: Option<u64>,
+        len: u64,
+        at: Duration,
+        ledger: &mut Ledger,
+    ) {
+        let Some(open) = self
+            .find(stream, wire)
+            .and_then(|slot| self.open.get_mut(slot))
+        else {
+            return;
+        };
+        let Some(row) = ledger.exchange(open.no) else {
+            return;
+        };
+        let session = row.session;
+        let message = match stream {
+            Stream::Requests => row.request.as_mut(),
+            Stream::Responses => row.response.as_mut(),
+        };
+        if let Some(message) = message {
+            message.body = message.body.saturating_add(len);
+            message.body_wire = message.body_wire.saturating_add(len);
+        }
+        let (before, packet) = match stream {
+            Stream::Requests => (&mut open.sent, Packet::Fragment),
+            Stream::Responses => (&mut open.came, Packet::Get),
+        };
+        let already = *before;
+        *before = before.saturating_add(len);
+        let Some(session) = session.filter(|_| open.request.packet == Some(packet)) else {
+            return;
+        };
+        match stream {
+            Stream::Requests => {
+                let start = open.request.range.map(|range| range.first);
+                ledger.upload_progress(session, start, already, len, at);
+            }
+            Stream::Responses => ledger.download_progress(session, open.lies, already, len, at),
+        }
+    }
+
+    fn ended(
+        &mut self,
+        stream: Stream,
+        wire: Option<u64>,
+        ending: Ending,
+        at: Duration,
+        ledger: &mut Ledger,
+    ) {
+        let Some(open) = self
+            .find(stream, wire)
+            .and_then(|slot| self.open.get_mut(slot))
+        else {
+            return;
+        };
+        if stream == Stream::Responses && open.interim {
+            // 1xx: the answer is still to come. RFC 9110 §15.2
+            open.interim = false;
+            if let Some(row) = ledger.exchange(open.no) {
+                row.response = None;
+                row.times.response_begun = None;
+            }
+            return;
+        }
+        let half = match ending {
+            Ending::Complete | Ending::Closed | Ending::NextMessage => Half::Done,
+            Ending::Cut => Half::Cut,
+        };
+        self.unsettled = true;
+        match stream {
+            Stream::Requests => {
+                open.requested = half;
+                if let Some(row) = ledger.exchange(open.no).filter(|_| half == Half::Done) {
+                    row.times.request_end = Some(at);
+                }
+            }
+            Stream::Responses => open.answered = half,
+        }
+    }
+
+    /// Takes note that the response to `wire` begins: what was asked before it is answered no more.
+    fn pass_over(&mut self, wire: Option<u64>) {
+        let Some(wire) = wire else {
+            return;
+        };
+        for open in &mut self.open {
+            if open.wire.is_some_and(|other| other >= wire) {
+                break;
+            }
+            if open.wire.is_some() && open.answered == Half::Waiting {
+                open.answered = Half::Absent;
+                self.unsettled = true;
+            }
+        }
+    }
+
+    /// Shows of a head that is not complete what there is of it.
+    pub(super) fn show_partial_head(&mut self, stream: Stream, ledger: &mut Ledger) {
+        let offset = self.lane(stream).offset;
+        let open = match stream {
+            Stream::Requests => self.open.back(),
+            Stream::Responses => self.open.iter().find(|open| open.answered == Half::Waiting),
+        };
+        let reading = |open: &&Open| match stream {
+            Stream::Requests => open.requested == Half::Waiting,
+            Stream::Responses => !open.interim,
+        };
+        if let Some(open) = open.filter(reading) {
+            open.cut_head(stream, offset, ledger);
+        }
+    }
+}
+
+/// Fills in what a complete head says of its message.
+fn fill(message: &mut Message, head: &Head) {
+    let len = u64::try_from(head.raw.len()).unwrap_or(u64::MAX);
+    message.head.len = len;
+    message.body_offset = head.offset.saturating_add(len);
+    message.length = head.value("content-length").and_then(bits::header::offset);
+}

@@ -1,0 +1,134 @@
+//! The screen in a real terminal: drives the binary with keys and reads what it shows.
+#![cfg(unix)]
+
+use std::io::{Read, Write};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+
+/// Longer than any screen takes to change on a busy machine; a test that waits so long has failed.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The binary in a terminal, and what the terminal shows.
+struct Terminal {
+    screen: Arc<(Mutex<vt100::Parser>, Condvar)>,
+    keys: Box<dyn Write + Send>,
+    child: Box<dyn Child + Send + Sync>,
+    _master: Box<dyn MasterPty + Send>,
+}
+
+impl Terminal {
+    fn start(args: &[&str], rows: u16, cols: u16) -> Self {
+        let size = PtySize {
+            rows,
+            cols,
+            pixel_width: 0,
+            pixel_height: 0,
+        };
+        let pair = native_pty_system().openpty(size).unwrap();
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_bitstap"));
+        command.args(args);
+        command.env("TERM", "xterm-256color");
+        let child = pair.slave.spawn_command(command).unwrap();
+        drop(pair.slave);
+        let screen = Arc::new((
+            Mutex::new(vt100::Parser::new(rows, cols, 0)),
+            Condvar::new(),
+        ));
+        let mut reader = pair.master.try_clone_reader().unwrap();
+        let shown = screen.clone();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(count @ 1..) = reader.read(&mut buffer) {
+                shown.0.lock().unwrap().process(&buffer[..count]);
+                shown.1.notify_all();
+            }
+        });
+        Self {
+            screen,
+            keys: pair.master.take_writer().unwrap(),
+            child,
+            _master: pair.master,
+        }
+    }
+
+    fn press(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).unwrap();
+        self.keys.flush().unwrap();
+    }
+
+    /// Waits until the screen satisfies `wanted` and returns its text.
+    fn wait(&self, what: &str, wanted: impl Fn(&vt100::Screen) -> bool) -> String {
+        let guard = self.screen.0.lock().unwrap();
+        let (guard, timeout) = self
+            .screen
+            .1
+            .wait_timeout_while(guard, PATIENCE, |parser| !wanted(parser.screen()))
+            .unwrap();
+        let text = guard.screen().contents();
+        assert!(!timeout.timed_out(), "never seen: {what}\n{text}");
+        text
+    }
+
+    fn wait_for(&self, text: &str) -> String {
+        self.wait(text, |screen| screen.contents().contains(text))
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+    }
+}
+
+#[test]
+fn the_demo_moves_takes_keys_and_gives_the_terminal_back() {
+    let mut terminal = Terminal::start(&["demo"], 40, 120);
+    terminal.wait_for("Create-Session");
+    terminal.wait("the alternate screen", vt100::Screen::alternate_screen);
+    terminal.press("?");
+    let help = terminal.wait_for("quit");
+    assert!(help.contains("pause"), "{help}");
+    terminal.press("\x1b");
+    terminal.press("6");
+    terminal.wait_for("Log");
+    terminal.press("2");
+    terminal.wait_for("Packets");
+    terminal.press("q");
+    terminal.wait("a prompt or the end", |screen| {
+        !screen.alternate_screen() || screen.contents().to_lowercase().contains("save")
+    });
+    terminal.press("\x1b");
+    let status = terminal.child.wait().unwrap();
+    assert!(status.success(), "{status:?}");
+    terminal.wait("the old screen", |screen| {
+        !screen.alternate_screen() && !screen.hide_cursor()
+    });
+}
+
+#[test]
+fn a_signal_gives_the_terminal_back_too() {
+    let mut terminal = Terminal::start(&["demo"], 24, 80);
+    terminal.wait_for("Create-Session");
+    let id = terminal.child.process_id().unwrap().to_string();
+    let status = std::process::Command::new("kill")
+        .args(["-TERM", &id])
+        .status()
+        .unwrap();
+    assert!(status.success());
+    terminal.child.wait().unwrap();
+    terminal.wait("the old screen", |screen| {
+        !screen.alternate_screen() && !screen.hide_cursor()
+    });
+}
+
+#[test]
+fn a_capture_opens_on_the_screen() {
+    let captures = concat!(env!("CARGO_MANIFEST_DIR"), "/captures/upload.pcapng");
+    let mut terminal = Terminal::start(&["view", captures], 40, 120);
+    terminal.wait_for("Close-Session");
+    terminal.press("q");
+    let status = terminal.child.wait().unwrap();
+    assert!(status.success(), "{status:?}");
+}
