@@ -19,6 +19,7 @@ mod coverage;
 mod downloads;
 mod ending;
 mod exchange;
+pub mod filter;
 mod intern;
 mod lane;
 mod ledger;
