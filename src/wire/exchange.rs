@@ -8,6 +8,8 @@
 //! - After a gap towards the client with two or more requests waiting, those stay without an answer.
 //! - If the start was not seen and the rest of an older response turns up after the first request, some
 //!   client does not wait: the requests seen until then stay without an answer.
+//! - A response to a request whose head was not seen has no content, whatever its length field says, if
+//!   the next request begins before any came: it answered a HEAD.
 //!
 //! A response that nobody waits for belongs to no exchange.
 
@@ -161,7 +163,7 @@ impl Conversation {
         self.waiting
             .front()
             .filter(|front| !self.response.begun || self.response.exchange == Some(front.exchange))
-            .map_or(Answering::Ordinary, |front| front.answering)
+            .map_or(Answering::Unknown, |front| front.answering)
     }
 
     /// Draws the conclusions from new items and passes them on.
@@ -257,7 +259,7 @@ impl Conversation {
         if !self.unpaired {
             self.waiting.push_back(Waiting {
                 exchange,
-                answering: Answering::Ordinary,
+                answering: Answering::Unknown,
                 doubtful: false,
             });
         }
