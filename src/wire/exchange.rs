@@ -168,7 +168,10 @@ impl Conversation {
 
     /// Draws the conclusions from new items and passes them on.
     fn take(&mut self, stream: Stream, mut items: Vec<Item>, seen: &mut Vec<Seen>) {
+        // Only where a message ends: how stray bytes are cut must not decide.
+        let mut settles = stream == Stream::Requests;
         for item in items.drain(..) {
+            settles |= matches!(item, Item::End { .. } | Item::Malformed { .. });
             let exchange = match stream {
                 Stream::Requests => self.request_item(&item, seen),
                 Stream::Responses => self.response_item(&item, seen),
@@ -180,7 +183,7 @@ impl Conversation {
             });
         }
         self.items = items;
-        if self.last && self.waiting.is_empty() && !self.response.begun {
+        if settles && self.last && self.waiting.is_empty() && !self.response.begun {
             self.drive(Stream::Responses, Decoder::retire, seen);
         }
     }

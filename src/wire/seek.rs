@@ -72,11 +72,15 @@ impl Decoder {
                         return (buffer.len(), false);
                     }
                     Step::NoStart => {
-                        if scan.begun {
+                        let begun = scan.begun;
+                        self.state = self.between(State::Stray(StraySearch::default()));
+                        if begun {
                             let what = Malformed::HeadCut;
                             items.push(Item::Malformed { offset, what });
+                            if !self.is_opaque() {
+                                return (done, false);
+                            }
                         }
-                        self.state = self.between(State::Stray(StraySearch::default()));
                     }
                     Step::TooLong => {
                         self.blind(offset, Malformed::HeadTooLong, rest.len(), items);
