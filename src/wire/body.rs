@@ -26,6 +26,8 @@ pub enum Framing {
 pub(super) enum Answering {
     #[default]
     Ordinary,
+    /// The head of the request was not seen: it may have been HEAD.
+    Unknown,
     Head,
     Connect,
 }

@@ -21,6 +21,8 @@ pub struct Decoder {
     pub(super) pending: Vec<u8>,
     /// What the next response answers.
     pub(super) answering: Answering,
+    /// Where content begins that there is only if the request was not HEAD, which nobody knows.
+    pub(super) uncertain: Option<u64>,
     /// Nothing is read as HTTP after the message in progress.
     pub(super) retired: bool,
     /// Where the last gap between messages ends.
@@ -50,6 +52,7 @@ impl Decoder {
             offset: 0,
             pending: Vec::new(),
             answering: Answering::Ordinary,
+            uncertain: None,
             retired: false,
             gap: None,
         }
@@ -257,9 +260,15 @@ impl Decoder {
         }
     }
 
-    /// Ends a body that has no length, because the peer has begun the next message.
+    /// Ends a body that has no length, because the peer has begun the next message. The same for a
+    /// body that has a length but has not begun, if there may be none.
     pub(super) fn next_message(&mut self, items: &mut Vec<Item>) {
-        if let State::UntilClose = self.state {
+        let over = match self.state {
+            State::UntilClose => true,
+            State::Length(_) => self.uncertain == Some(self.offset),
+            _ => false,
+        };
+        if over {
             self.end(self.offset, Ending::NextMessage, items);
         }
     }

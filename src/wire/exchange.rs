@@ -8,6 +8,8 @@
 //! - After a gap towards the client with two or more requests waiting, those stay without an answer.
 //! - If the start was not seen and the rest of an older response turns up after the first request, some
 //!   client does not wait: the requests seen until then stay without an answer.
+//! - A response to a request whose head was not seen has no content, whatever its length field says, if
+//!   the next request begins before any came: it answered a HEAD.
 //!
 //! A response that nobody waits for belongs to no exchange.
 
@@ -161,12 +163,15 @@ impl Conversation {
         self.waiting
             .front()
             .filter(|front| !self.response.begun || self.response.exchange == Some(front.exchange))
-            .map_or(Answering::Ordinary, |front| front.answering)
+            .map_or(Answering::Unknown, |front| front.answering)
     }
 
     /// Draws the conclusions from new items and passes them on.
     fn take(&mut self, stream: Stream, mut items: Vec<Item>, seen: &mut Vec<Seen>) {
+        // Only where a message ends: how stray bytes are cut must not decide.
+        let mut settles = stream == Stream::Requests;
         for item in items.drain(..) {
+            settles |= matches!(item, Item::End { .. } | Item::Malformed { .. });
             let exchange = match stream {
                 Stream::Requests => self.request_item(&item, seen),
                 Stream::Responses => self.response_item(&item, seen),
@@ -178,7 +183,7 @@ impl Conversation {
             });
         }
         self.items = items;
-        if self.last && self.waiting.is_empty() && !self.response.begun {
+        if settles && self.last && self.waiting.is_empty() && !self.response.begun {
             self.drive(Stream::Responses, Decoder::retire, seen);
         }
     }
@@ -257,7 +262,7 @@ impl Conversation {
         if !self.unpaired {
             self.waiting.push_back(Waiting {
                 exchange,
-                answering: Answering::Ordinary,
+                answering: Answering::Unknown,
                 doubtful: false,
             });
         }

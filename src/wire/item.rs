@@ -44,7 +44,8 @@ pub enum Ending {
     Complete,
     /// An [`Framing::UntilClose`] body ended with the stream, as it should.
     Closed,
-    /// A body without any length was ended by the next message on a connection that stayed open.
+    /// A body without any length was ended by the next message on a connection that stayed open; or one
+    /// with a length never began, in a response to a request that was not seen (a HEAD, it seems).
     NextMessage,
     /// The stream ended (or the next message began) before the framing said so.
     Cut,

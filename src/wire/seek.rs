@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 
-use super::body::framing;
+use super::body::{Answering, framing};
 use super::chunk::Chunks;
 use super::decoder::{Decoder, State};
 use super::item::{Ending, Item, Malformed};
@@ -65,18 +65,22 @@ impl Decoder {
                     Step::Blank(length) => {
                         let len = length as u64;
                         items.push(Item::Stray { offset, len });
-                        done = done.saturating_add(length);
+                        return (done.saturating_add(length), false);
                     }
                     Step::NoStart if scan.first => {
                         self.blind(offset, Malformed::NotHttp, rest.len(), items);
                         return (buffer.len(), false);
                     }
                     Step::NoStart => {
-                        if scan.begun {
+                        let begun = scan.begun;
+                        self.state = self.between(State::Stray(StraySearch::default()));
+                        if begun {
                             let what = Malformed::HeadCut;
                             items.push(Item::Malformed { offset, what });
+                            if !self.is_opaque() {
+                                return (done, false);
+                            }
                         }
-                        self.state = self.between(State::Stray(StraySearch::default()));
                     }
                     Step::TooLong => {
                         self.blind(offset, Malformed::HeadTooLong, rest.len(), items);
@@ -155,7 +159,10 @@ impl Decoder {
         items.push(Item::Head { head, framing });
         match framing {
             Framing::None | Framing::Length(0) => self.end(end, Ending::Complete, items),
-            Framing::Length(length) => self.state = State::Length(length),
+            Framing::Length(length) => {
+                self.uncertain = (self.answering == Answering::Unknown).then_some(end);
+                self.state = State::Length(length);
+            }
             Framing::Chunked => self.state = State::Chunked(Chunks::new()),
             Framing::UntilClose => self.state = State::UntilClose,
             Framing::Tunnel => {

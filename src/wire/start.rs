@@ -182,8 +182,8 @@ fn request_prefix(bytes: &[u8], new: usize) -> Prefix {
         [] => Prefix::Maybe,
         [b' ', b'/', ..] if shouted => Prefix::Surely,
         [b' ', ..] => {
-            // A CR may be half of the line end, if nothing follows it.
-            let fresh = bytes.get(new..).unwrap_or_default();
+            // A CR may be half of the line end, if nothing follows it: the last one seen is looked at again.
+            let fresh = bytes.get(new.saturating_sub(1)..).unwrap_or_default();
             let fresh = fresh.strip_suffix(b"\r").unwrap_or(fresh);
             if fresh.iter().any(u8::is_ascii_control) {
                 Prefix::Never

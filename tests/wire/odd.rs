@@ -191,6 +191,7 @@ fn other_protocols_are_opaque_at_once() {
         b"\xff\xfe",
         &[b'A'; 65],
         b"POST /no-version\r\n",
+        b"GET a\rb",
     ] {
         let mut items = alone(Stream::Requests, text);
         items.retain(|item| !matches!(item, Item::Begin { .. }));

@@ -312,3 +312,30 @@ fn after_a_gap_between_responses_pipelined_requests_stay_without_an_answer() {
          < 2 end Complete",
     );
 }
+
+#[test]
+fn a_response_to_a_request_not_seen_may_have_answered_head() {
+    expect_joined(
+        &[
+            s("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"),
+            c(GET),
+            s("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab"),
+            c(GET),
+            s("c"),
+        ],
+        "< - begin
+         < - head 200 (length 1000)
+         < - end NextMessage
+         > 0 begin
+         > 0 head GET /a (none)
+         > 0 end Complete
+         < 0 begin
+         < 0 head 200 (length 3)
+         < 0 data 2
+         > 1 begin
+         > 1 head GET /a (none)
+         > 1 end Complete
+         < 0 data 1
+         < 0 end Complete",
+    );
+}
