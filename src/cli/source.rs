@@ -24,6 +24,8 @@ pub(super) struct Source {
     lanes: Vec<Lane>,
     start_ns: u64,
     next_conn: u32,
+    /// The end of the file may not be the end.
+    followed: bool,
 }
 
 #[derive(Debug)]
@@ -50,8 +52,16 @@ impl Source {
         Ok(Self::new(readers.collect::<Result<_, _>>()?))
     }
 
+    /// Opens one capture that may still grow.
+    pub(super) fn follow(path: &Path) -> Result<Self, Failure> {
+        let reader = capture::open(path)?.follow();
+        let mut source = Self::new(vec![(path.to_owned(), reader)]);
+        source.followed = true;
+        Ok(source)
+    }
+
     /// Takes readers that are open.
-    pub(super) fn new(readers: Vec<(PathBuf, Reader)>) -> Self {
+    fn new(readers: Vec<(PathBuf, Reader)>) -> Self {
         let start_ns = readers
             .iter()
             .map(|(_, reader)| reader.start_ns())
@@ -70,12 +80,18 @@ impl Source {
                 .collect(),
             start_ns,
             next_conn: 1,
+            followed: false,
         }
     }
 
     /// Wall clock of the earliest start, nanoseconds since 1970-01-01 UTC.
     pub(super) fn start_ns(&self) -> u64 {
         self.start_ns
+    }
+
+    /// Tells whether more may come after `None`.
+    pub(super) fn is_followed(&self) -> bool {
+        self.followed
     }
 
     /// The one file that positions read back from as it is; `None`: a copy in our own form is needed.
@@ -92,6 +108,7 @@ impl Source {
         for lane in &mut self.lanes {
             while lane.ahead.is_none() && !lane.over {
                 match lane.reader.next() {
+                    None if self.followed => break,
                     None => lane.over = true,
                     Some(Err(error)) => {
                         lane.over = true;

@@ -11,13 +11,13 @@ use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::capture::{CaptureFile, Options};
+use crate::capture::{CaptureFile, Options, Writer};
 use crate::relay::Relay;
 use crate::report::json::Ready;
 use crate::timeline::{Chunk, ReadBack, Span, Timeline};
-use crate::tui::{self, Look, Recording, Screen, Status};
+use crate::tui::{self, Ended, Look, Recording, Save, Screen, Status};
 
-use super::failure::Failure;
+use super::failure::{Failure, WithHint};
 use super::output::{Format, Output};
 use super::record::{self, Recorder, lock};
 use super::signal;
@@ -81,8 +81,6 @@ pub(super) struct Plan {
 pub(super) struct Stage {
     runtime: Runtime,
     plan: Plan,
-    stop: CancellationToken,
-    screen_stop: Arc<AtomicBool>,
 }
 
 /// Makes the runtime that relay and peers run on.
@@ -126,12 +124,7 @@ pub(super) fn raise_on_signal(flag: &Arc<AtomicBool>) -> Result<(), Failure> {
 impl Stage {
     /// Makes a stage on `runtime`; nothing runs yet.
     pub(super) fn new(runtime: Runtime, plan: Plan) -> Self {
-        Self {
-            runtime,
-            plan,
-            stop: CancellationToken::new(),
-            screen_stop: Arc::new(AtomicBool::new(false)),
-        }
+        Self { runtime, plan }
     }
 
     /// Runs relay, recorder and `driver` until a signal, the user, or the plan's end; `driver` gets the
@@ -143,56 +136,30 @@ impl Stage {
     where
         F: Future<Output = Result<(), Failure>> + Send + 'static,
     {
-        let Self {
-            runtime,
-            plan,
-            stop,
-            screen_stop,
-        } = self;
+        let Self { runtime, plan } = self;
         let on_screen = plan.format.wants_screen();
-        // Without a screen nobody looks back at a capture that goes away at the end.
-        let folder = match plan.recorded {
-            Recorded::Temporary if on_screen => Some(temporary_folder()?),
-            _ => None,
-        };
-        let file = match (&plan.recorded, &folder) {
-            (Recorded::File(path), _) => Some(path.clone()),
-            (_, Some(folder)) => Some(folder.path().join("capture.pcapng")),
-            _ => None,
-        };
-        let writer = match &file {
-            Some(path) => {
-                let options = Options {
-                    snaplen: plan.snaplen,
-                    start_ns: plan.start_ns,
-                };
-                Some(record::create(path, options)?)
-            }
-            None => None,
-        };
-
+        let mut store = Store::make(&plan, on_screen)?;
         let ready = Ready {
-            listen: plan
-                .relay
-                .addresses()
-                .iter()
+            listen: (plan.relay.addresses().iter())
                 .map(ToString::to_string)
                 .collect(),
             upstream: Some(plan.upstream.clone()),
-            capture: file.as_ref().map(|path| path.display().to_string()),
+            capture: store.shown(),
             seed: None,
         };
         let timeline = Arc::new(RwLock::new(Timeline::new()));
         let status = Arc::new(Mutex::new(Status {
             title: format!("{} -> {}", ready.listen.join(" "), plan.upstream),
-            recording: file.as_ref().map(|path| Recording {
-                path: path.display().to_string(),
+            recording: store.shown().map(|path| Recording {
+                path,
                 ..Recording::default()
             }),
+            temporary: store.folder.is_some(),
             start_ns: plan.start_ns,
             ..Status::default()
         }));
-
+        let stop = CancellationToken::new();
+        let screen_stop = Arc::new(AtomicBool::new(false));
         {
             let _inside = runtime.enter();
             signal::watch(stop.clone(), screen_stop.clone())?;
@@ -201,12 +168,13 @@ impl Stage {
         if let Some(output) = &mut output {
             output.ready(&ready)?;
         }
+
         let (pulse, beat) = watch::channel(0);
         let (sender, events) = mpsc::channel(record::QUEUE);
         let recorder = Recorder {
             timeline: timeline.clone(),
             status: status.clone(),
-            writer,
+            writer: store.writer.take(),
             output,
             output_failed: None,
             until_sessions: plan.until.sessions,
@@ -214,52 +182,102 @@ impl Stage {
             pulse,
         }
         .spawn(events)?;
-
         let relay = runtime.spawn(plan.relay.run(sender, stop.clone()));
         if let Some(idle) = plan.until.idle {
             runtime.spawn(stop_when_idle(beat, idle, stop.clone()));
         }
         let driver = runtime.spawn(driver(stop.clone()));
 
-        let shown = if on_screen {
-            let read_back: Arc<dyn ReadBack + Send + Sync> = match &file {
-                Some(path) => Arc::new(CaptureFile::open(path)?),
-                None => Arc::new(NothingKept),
-            };
+        let ended = if on_screen {
             let shown = tui::run(Screen {
                 timeline,
                 status: status.clone(),
-                read_back,
+                read_back: store.read_back()?,
                 look: plan.appearance.look(),
                 stop: screen_stop,
+                save: store.saver(),
             });
             stop.cancel();
-            shown
-                .context("cannot run the screen")
-                .map_err(Failure::from)
+            Some(shown)
         } else {
-            Ok(())
+            None
         };
 
         let relayed = runtime.block_on(relay);
-        let driven = runtime.block_on(async {
-            tokio::select! {
-                done = driver => done.context("the driver of the run has ended badly")?,
-                () = stop.cancelled() => Ok(()),
-            }
-        });
+        let driven = runtime.block_on(driver);
         let recorded = recorder
             .join()
             .map_err(|_| Failure::new("the recorder has ended badly"))?;
-        shown?;
+        if let Some(ended) = ended {
+            let ended = ended.context("cannot run the screen")?;
+            after_screen(&ended);
+            if let (Some(from), Some(to)) = (&store.file, &ended.save_as) {
+                say(&save(from, to)?);
+            }
+        }
         relayed.context("the relay has ended badly")?;
         recorded?;
-        driven?;
+        driven.context("the driver of the run has ended badly")??;
         if let Some(reason) = failed_recording(&status) {
             return Err(Failure::new(format!("the capture has stopped: {reason}"))
                 .hint("make room on the disk; what was recorded before is kept"));
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Where a run's events go on disk.
+struct Store {
+    /// Goes away with everything in it.
+    folder: Option<tempfile::TempDir>,
+    file: Option<PathBuf>,
+    writer: Option<Writer>,
+}
+
+impl Store {
+    /// Creates the capture. Without a screen nobody looks back at one that goes away at the end.
+    fn make(plan: &Plan, on_screen: bool) -> Result<Self, Failure> {
+        let (folder, file) = match &plan.recorded {
+            Recorded::File(path) => (None, Some(path.clone())),
+            Recorded::Temporary if on_screen => {
+                let folder = temporary_folder()?;
+                let file = folder.path().join("capture.pcapng");
+                (Some(folder), Some(file))
+            }
+            Recorded::Temporary | Recorded::Nowhere => (None, None),
+        };
+        let options = Options {
+            snaplen: plan.snaplen,
+            start_ns: plan.start_ns,
+        };
+        let writer = file
+            .as_deref()
+            .map(|path| record::create(path, options))
+            .transpose()?;
+        Ok(Self {
+            folder,
+            file,
+            writer,
+        })
+    }
+
+    fn shown(&self) -> Option<String> {
+        self.file.as_ref().map(|path| path.display().to_string())
+    }
+
+    fn read_back(&self) -> Result<Arc<dyn ReadBack + Send + Sync>, Failure> {
+        Ok(match &self.file {
+            Some(path) => Arc::new(CaptureFile::open(path)?),
+            None => Arc::new(NothingKept),
+        })
+    }
+
+    /// Makes what carries out `:w` for a temporary capture.
+    fn saver(&self) -> Option<Save> {
+        let from = self.file.clone().filter(|_| self.folder.is_some())?;
+        Some(Box::new(move |to: &Path| {
+            save(&from, to).map_err(|failure| failure.to_string().trim_end().to_owned())
+        }))
     }
 }
 
@@ -293,9 +311,22 @@ impl ReadBack for NothingKept {
     }
 }
 
+/// Prints what a screen kept back while it stood.
+pub(super) fn after_screen(ended: &Ended) {
+    for note in &ended.notes {
+        say(note);
+    }
+}
+
+/// Tells a person; nobody is left where standard error is closed.
+fn say(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
 /// Copies a temporary capture to the place where the user wants it; never over an existing file.
-#[expect(dead_code, reason = "the screen's prompt at quit is being plugged in")]
-pub(super) fn save(from: &Path, to: &Path) -> Result<(), Failure> {
+/// Returns a sentence.
+fn save(from: &Path, to: &Path) -> Result<String, Failure> {
     let mut source =
         std::fs::File::open(from).with_context(|| format!("cannot open {}", from.display()))?;
     let mut options = std::fs::OpenOptions::new();
@@ -305,10 +336,15 @@ pub(super) fn save(from: &Path, to: &Path) -> Result<(), Failure> {
         use std::os::unix::fs::OpenOptionsExt;
         options.mode(0o600);
     }
+    let cannot = || format!("cannot save the capture as {}", to.display());
     let mut target = options
         .open(to)
-        .with_context(|| format!("cannot save the capture as {}", to.display()))?;
-    std::io::copy(&mut source, &mut target)
-        .with_context(|| format!("cannot save the capture as {}", to.display()))?;
-    Ok(())
+        .with_context(cannot)
+        .hint(|| "the folder must exist, the file must not".to_owned())?;
+    let size = std::io::copy(&mut source, &mut target).with_context(cannot)?;
+    Ok(format!(
+        "The capture is saved as {} ({}).",
+        to.display(),
+        crate::report::unit::size(size)
+    ))
 }

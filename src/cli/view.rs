@@ -1,6 +1,5 @@
 //! `bitstap view`: a capture on the screen, or its timeline as text or JSON.
 
-use std::io::{self, Read};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use crate::capture::{self, CaptureFile, Reader, Writer};
+use crate::capture::{self, CaptureFile, Writer};
 use crate::event::Event;
 use crate::timeline::{ReadBack, Remark, Timeline};
 use crate::tui::{self, Screen, Status};
@@ -38,14 +37,14 @@ pub(super) struct Args {
     appearance: Appearance,
 }
 
-/// How many events of a file are taken under one lock of the timeline; one that grows gives them singly.
+/// How many events of a file are taken under one lock of the timeline.
 const BATCH: usize = 256;
 
 /// Runs the subcommand.
 pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     let stop = Arc::new(AtomicBool::new(false));
     let source = if args.follow {
-        follow(&args.files, &stop)?
+        follow(&args.files)?
     } else {
         Source::open(&args.files)?
     };
@@ -61,15 +60,17 @@ fn headless(format: Format, mut source: Source, stop: &AtomicBool) -> Result<Exi
     let mut output = Output::new(format, source.start_ns());
     let mut timeline = Timeline::new();
     let mut truncated = false;
-    while !stop.load(Ordering::Relaxed)
-        && let Some(step) = source.next()
-    {
-        match step? {
-            Step::Event { event, position } => timeline.apply(&event, position),
-            Step::Note(text) => {
+    while !stop.load(Ordering::Relaxed) {
+        match source.next() {
+            Some(Ok(Step::Event { event, position })) => timeline.apply(&event, position),
+            Some(Ok(Step::Note(text))) => {
                 truncated = true;
-                timeline.remark(about_file(&timeline, text));
+                let remark = about_file(&timeline, text);
+                timeline.remark(remark);
             }
+            Some(Err(failure)) => return Err(failure),
+            None if source.is_followed() => std::thread::sleep(LOOK_EVERY),
+            None => break,
         }
         let changes = timeline.take_changes();
         output.changes(&timeline, &changes)?;
@@ -121,8 +122,7 @@ fn on_screen(args: Args, source: Source, stop: Arc<AtomicBool>) -> Result<ExitCo
         std::thread::Builder::new()
             .name("loader".to_owned())
             .spawn(move || {
-                let batch = if args.follow { 1 } else { BATCH };
-                load(source, copy, batch, &timeline, &status, &stop);
+                load(source, copy, &timeline, &status, &stop);
             })
             .context("cannot start reading")?
     };
@@ -132,11 +132,12 @@ fn on_screen(args: Args, source: Source, stop: Arc<AtomicBool>) -> Result<ExitCo
         read_back,
         look: args.appearance.look(),
         stop: stop.clone(),
+        save: None,
     });
     stop.store(true, Ordering::Relaxed);
     // A loader that panicked has nothing more to say; the screen is over.
     let _ = loader.join();
-    shown.context("cannot run the screen")?;
+    stage::after_screen(&shown.context("cannot run the screen")?);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -144,16 +145,16 @@ fn on_screen(args: Args, source: Source, stop: Arc<AtomicBool>) -> Result<ExitCo
 fn load(
     mut source: Source,
     mut copy: Option<Writer>,
-    at_once: usize,
     timeline: &RwLock<Timeline>,
     status: &Mutex<Status>,
     stop: &AtomicBool,
 ) {
     let mut over = false;
     while !over && !stop.load(Ordering::Relaxed) {
-        let mut batch: Vec<(Event, u64)> = Vec::with_capacity(at_once);
+        let mut batch: Vec<(Event, u64)> = Vec::with_capacity(BATCH);
         let mut notes = Vec::new();
-        while batch.len() < at_once && notes.is_empty() {
+        let mut at_end = false;
+        while batch.len() < BATCH && notes.is_empty() {
             match source.next() {
                 Some(Ok(Step::Event { event, position })) => {
                     match store(&mut copy, &event, position) {
@@ -170,7 +171,7 @@ fn load(
                     over = true;
                 }
                 None => {
-                    over = true;
+                    at_end = true;
                     break;
                 }
             }
@@ -179,6 +180,7 @@ fn load(
             notes.push(error.to_string());
             over = true;
         }
+        over |= at_end && !source.is_followed();
         let mut timeline = write(timeline);
         for (event, position) in &batch {
             timeline.apply(event, *position);
@@ -190,6 +192,10 @@ fn load(
         timeline.take_changes();
         if over {
             timeline.finish();
+        }
+        drop(timeline);
+        if at_end && !over {
+            std::thread::sleep(LOOK_EVERY);
         }
     }
     lock(status).ended = true;
@@ -217,39 +223,13 @@ fn about_file(timeline: &Timeline, text: String) -> Remark {
 }
 
 /// Opens one file so that its end waits for more.
-fn follow(files: &[PathBuf], stop: &Arc<AtomicBool>) -> Result<Source, Failure> {
+fn follow(files: &[PathBuf]) -> Result<Source, Failure> {
     let [path] = files else {
         return Err(Failure::new("--follow takes one file")
             .hint("follow each file in a terminal of its own"));
     };
-    let file = std::fs::File::open(path)
-        .with_context(|| format!("cannot open capture {}", path.display()))?;
-    let growing = Growing {
-        file,
-        stop: stop.clone(),
-    };
-    let reader = Reader::from_read(growing, path)?;
-    Ok(Source::new(vec![(path.clone(), reader)]))
-}
-
-/// A file whose end is not the end.
-#[derive(Debug)]
-struct Growing {
-    file: std::fs::File,
-    stop: Arc<AtomicBool>,
+    Source::follow(path)
 }
 
 /// How often a file that stands still is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-
-impl Read for Growing {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let count = self.file.read(buffer)?;
-            if count > 0 || self.stop.load(Ordering::Relaxed) {
-                return Ok(count);
-            }
-            std::thread::sleep(LOOK_EVERY);
-        }
-    }
-}
