@@ -1,7 +1,7 @@
 //! A download: HEAD, then ranged GETs block by block, each on condition that the file is still the same.
 //!
 //! The file grows beside its place as `NAME.part`; `NAME.part.json` says of what it is a part, so a later download
-//! of the same URL goes on where this one ended. Consistency is size and time, as in Windows, and not the ETag.
+//! of the same URL goes on where this one ended. Consistency is size and time, as in Windows, and not the entity tag.
 
 use std::io;
 use std::path::{Path, PathBuf};

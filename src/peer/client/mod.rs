@@ -60,7 +60,7 @@ impl SendConfig {
             fragment_size: PieceSize::Adaptive,
             ping: true,
             retry_delay: Duration::from_secs(5),
-            no_progress_timeout: Duration::from_secs(14 * 24 * 3600),
+            no_progress_timeout: Duration::from_hours(14 * 24),
             reply_to: None,
             expect_reply: false,
             pause: Duration::ZERO,
@@ -98,7 +98,7 @@ impl FetchConfig {
             block_size: PieceSize::Adaptive,
             resume: true,
             retry_delay: Duration::from_secs(5),
-            no_progress_timeout: Duration::from_secs(14 * 24 * 3600),
+            no_progress_timeout: Duration::from_hours(14 * 24),
             pause: Duration::ZERO,
             cancel: CancellationToken::new(),
         }

@@ -123,7 +123,7 @@ impl Default for ServerConfig {
             host_id: None,
             reply: Reply::None,
             max_size: None,
-            session_timeout: Duration::from_secs(14 * 24 * 3600),
+            session_timeout: Duration::from_hours(14 * 24),
             overwrite: false,
             credentials: None,
             error_field: ErrorField::Code,
@@ -223,7 +223,7 @@ impl Server {
     pub async fn run(self, stop: CancellationToken) {
         let mut connections = JoinSet::new();
         let timeout = self.shared.config.session_timeout;
-        let period = (timeout / 4).clamp(Duration::from_millis(100), Duration::from_secs(60));
+        let period = (timeout / 4).clamp(Duration::from_millis(100), Duration::from_mins(1));
         let mut sweep = tokio::time::interval(period);
         loop {
             tokio::select! {
@@ -329,7 +329,7 @@ async fn respond(shared: Arc<Shared>, request: Request<Incoming>) -> io::Result<
     Ok(response)
 }
 
-/// BITS_POST itself, or the override that OneDrive's clients use.
+/// `BITS_POST` itself, or the override that OneDrive's clients use.
 fn is_upload(head: &Parts) -> bool {
     head.method.as_str() == "BITS_POST"
         || (head.method == Method::POST
