@@ -178,3 +178,15 @@ pub struct Fetched {
 fn bits_post() -> http::Method {
     http::Method::from_bytes(b"BITS_POST").unwrap_or(http::Method::POST)
 }
+
+/// Writes an error with its causes.
+fn chain(error: &super::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text
+}
