@@ -2,13 +2,12 @@
 
 mod peer_support;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use bitstap::peer::client::PieceSize;
 use bitstap::peer::{Error, FetchConfig, Progress, fetch};
+use peer_support::script::Script;
 use peer_support::{Bench, Wire, bench};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
 
 const TEXT: &[u8] = b"0123456789abcdefghij";
 
@@ -225,62 +224,19 @@ async fn a_file_that_changes_is_fetched_again() {
     );
 }
 
-/// Answers each request on each connection with the next of `answers`, and closes where one ends with "CLOSE".
-async fn scripted(answers: Vec<&'static str>) -> (String, Arc<Mutex<Vec<String>>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/f", listener.local_addr().unwrap());
-    let seen = Arc::new(Mutex::new(vec![]));
-    let record = Arc::clone(&seen);
-    tokio::spawn(async move {
-        let mut answers = answers.into_iter();
-        let mut next = answers.next();
-        while let Some(mut answer) = next {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            loop {
-                let mut head = vec![];
-                while !head.ends_with(b"\r\n\r\n") {
-                    if stream.read_buf(&mut head).await.unwrap_or(0) == 0 {
-                        break;
-                    }
-                }
-                if head.is_empty() {
-                    next = Some(answer);
-                    break;
-                }
-                record
-                    .lock()
-                    .unwrap()
-                    .push(String::from_utf8(head).unwrap());
-                let (text, close) = match answer.strip_suffix("CLOSE") {
-                    Some(text) => (text, true),
-                    None => (answer, false),
-                };
-                stream.write_all(text.as_bytes()).await.unwrap();
-                next = answers.next();
-                match next {
-                    Some(text) if !close => answer = text,
-                    _ => break,
-                }
-            }
-        }
-    });
-    (url, seen)
-}
-
 async fn fetch_scripted(
     answers: Vec<&'static str>,
 ) -> (Result<bitstap::peer::Fetched, Error>, Vec<u8>, Vec<String>) {
-    let (url, seen) = scripted(answers).await;
+    let script = Script::play(answers.into_iter().map(str::to_owned).collect()).await;
     let folder = tempfile::tempdir().unwrap();
     let config = FetchConfig {
         block_size: PieceSize::Fixed(6),
         retry_delay: std::time::Duration::ZERO,
-        ..FetchConfig::new(url, folder.path().join("copy"))
+        ..FetchConfig::new(script.url("/f"), folder.path().join("copy"))
     };
     let result = fetch(config, &|_| {}).await;
     let bytes = std::fs::read(folder.path().join("copy")).unwrap_or_default();
-    let seen = seen.lock().unwrap().clone();
-    (result, bytes, seen)
+    (result, bytes, script.heads())
 }
 
 #[tokio::test]

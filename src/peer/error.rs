@@ -119,7 +119,7 @@ impl Error {
     /// Tells whether the Windows client waits and tries again.
     ///
     /// 4xx are fatal but 408 and 409, 5xx transient but 501 and 505, anything else transient but
-    /// 300 to 305 and 307. `BG_E_TOO_LARGE` is fatal whatever its status; MC-BUP §3.1.5.2.1.
+    /// 300 to 305 and 307. A success that is none of ours (202, 204) will not become one by asking again. `BG_E_TOO_LARGE` is fatal whatever its status; MC-BUP §3.1.5.2.1.
     ///
     /// Win32 "Handling Server Application Errors"
     pub fn is_transient(&self) -> bool {
@@ -130,7 +130,7 @@ impl Error {
             | Self::Timeout { .. } => true,
             Self::Refused { status, code, .. } => {
                 *code != Some(super::field::TOO_LARGE)
-                    && !matches!(status, 300..=305 | 307 | 400..=407 | 410..=499 | 501 | 505)
+                    && !matches!(status, 200..=305 | 307 | 400..=407 | 410..=499 | 501 | 505)
             }
             _ => false,
         }

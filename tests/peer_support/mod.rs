@@ -6,6 +6,8 @@
     reason = "expect would fail where all is used"
 )]
 
+pub mod script;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 

@@ -10,6 +10,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use http::request::Parts;
@@ -42,6 +43,8 @@ use super::{Credentials, Error, Result, field, tls};
 use answer::{Ack, Content, Outcome};
 use store::Store;
 
+/// How long to wait after a connection that could not be accepted.
+const BREATH: Duration = Duration::from_millis(50);
 /// How long requests under way may take once the server is told to stop.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -248,19 +251,20 @@ impl Server {
 
 /// Takes the next connection of any listener.
 async fn accept(listeners: &[TcpListener]) -> TcpStream {
-    std::future::poll_fn(|context| {
-        for listener in listeners {
-            // An error concerns one connection, or passes (too many open files): the next call tries again.
-            if let std::task::Poll::Ready(result) = listener.poll_accept(context) {
-                if let Ok((stream, _)) = result {
-                    return std::task::Poll::Ready(stream);
-                }
-                context.waker().wake_by_ref();
-            }
+    loop {
+        let next = std::future::poll_fn(|context| {
+            listeners
+                .iter()
+                .map(|listener| listener.poll_accept(context))
+                .find(Poll::is_ready)
+                .unwrap_or(Poll::Pending)
+        });
+        match next.await {
+            Ok((stream, _)) => return stream,
+            // It concerns one connection, or passes when others end (too many open files).
+            Err(_) => tokio::time::sleep(BREATH).await,
         }
-        std::task::Poll::Pending
-    })
-    .await
+    }
 }
 
 async fn serve(
