@@ -10,19 +10,10 @@ use bitstap::peer::client::{Common, PieceSize};
 use bitstap::peer::server::{HostId, Quirk, Quirks, Reply, TlsFiles};
 use bitstap::peer::{Credentials, Error, Progress, SendConfig, Sent, send};
 use peer_support::script::cutter;
-use peer_support::{Bench, Wire, bench};
+use peer_support::{Bench, Wire, bench, sha256};
 
 fn content(size: usize) -> Vec<u8> {
-    (0..size).map(|index| (index * 31 % 251) as u8).collect()
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
-    digest
-        .as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    (0..=250_u8).cycle().step_by(31).take(size).collect()
 }
 
 /// A file of `size` bytes beside the server's files, and an upload of it.

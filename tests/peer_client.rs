@@ -7,6 +7,7 @@ use std::time::Duration;
 use bitstap::peer::client::{Common, PieceSize, Timers};
 use bitstap::peer::{Error, SendConfig, Sent, send};
 use peer_support::script::{CLOSE, Script, ack, created, lost, next};
+use peer_support::sha256;
 
 /// Uploads 30 bytes in fragments of 10 to a server that plays `answers`.
 async fn play(answers: Vec<String>) -> (Result<Sent, Error>, Script) {
@@ -108,12 +109,7 @@ async fn a_higher_offset_than_was_sent_is_followed_with_a_warning() {
     let sent = sent.unwrap();
     assert_eq!(script.packets().len(), 3);
     assert_eq!(sent.warnings.len(), 1, "{:?}", sent.warnings);
-    let digest = ring::digest::digest(&ring::digest::SHA256, b"alpha,1234bravo,5678delta,9012");
-    let hex: String = digest
-        .as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hex = sha256(b"alpha,1234bravo,5678delta,9012");
     assert_eq!(sent.sha256, hex, "the hash is of the whole file");
 }
 

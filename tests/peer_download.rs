@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use bitstap::peer::client::PieceSize;
 use bitstap::peer::{Error, FetchConfig, Progress, fetch};
 use peer_support::script::Script;
-use peer_support::{Bench, Wire, bench};
+use peer_support::{Bench, Wire, bench, sha256};
 
 const TEXT: &[u8] = b"0123456789abcdefghij";
 
@@ -162,12 +162,7 @@ async fn a_file_is_fetched_block_by_block() {
         (fetched.bytes, fetched.requests, fetched.restarts),
         (20, 5, 0)
     );
-    let digest = ring::digest::digest(&ring::digest::SHA256, TEXT);
-    let hex: String = digest
-        .as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hex = sha256(TEXT);
     assert_eq!(fetched.sha256, hex);
     assert_eq!(bench.listing(), ["copy", "f"]);
     let error = fetch(config(&bench, "copy"), &|_| {}).await.unwrap_err();

@@ -480,7 +480,7 @@ async fn notices_tell_the_life_of_an_upload() {
     let bench = bench(|config| {
         let seen = Arc::clone(&seen);
         config.on_notice = Some(Arc::new(move |notice: &Notice| {
-            seen.lock().unwrap().push(notice.clone())
+            seen.lock().unwrap().push(notice.clone());
         }));
     })
     .await;

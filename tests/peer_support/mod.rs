@@ -6,7 +6,7 @@
     reason = "expect would fail where all is used"
 )]
 
-pub mod script;
+pub(crate) mod script;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -18,22 +18,22 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub const GUID: &str = "{7df0354d-249b-430f-820d-3d2a9bef4931}";
+pub(crate) const GUID: &str = "{7df0354d-249b-430f-820d-3d2a9bef4931}";
 
-pub struct Bench {
-    pub root: TempDir,
-    pub address: SocketAddr,
-    pub task: JoinHandle<()>,
-    pub stop: CancellationToken,
+pub(crate) struct Bench {
+    pub(crate) root: TempDir,
+    pub(crate) address: SocketAddr,
+    pub(crate) task: JoinHandle<()>,
+    pub(crate) stop: CancellationToken,
 }
 
 /// Starts a server after `change` had its way with the configuration.
-pub async fn bench(change: impl FnOnce(&mut ServerConfig)) -> Bench {
+pub(crate) async fn bench(change: impl FnOnce(&mut ServerConfig)) -> Bench {
     let root = tempfile::tempdir().unwrap();
     bench_on(root, change).await
 }
 
-pub async fn bench_on(root: TempDir, change: impl FnOnce(&mut ServerConfig)) -> Bench {
+pub(crate) async fn bench_on(root: TempDir, change: impl FnOnce(&mut ServerConfig)) -> Bench {
     let mut config = ServerConfig {
         root: root.path().to_path_buf(),
         ..ServerConfig::default()
@@ -52,16 +52,16 @@ pub async fn bench_on(root: TempDir, change: impl FnOnce(&mut ServerConfig)) -> 
 }
 
 impl Bench {
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    pub fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.root.path().join(name)
     }
 
     /// Lists everything below the root but our own work directory.
-    pub fn listing(&self) -> Vec<String> {
+    pub(crate) fn listing(&self) -> Vec<String> {
         let mut found = vec![];
         list(self.root.path(), "", &mut found);
         found.retain(|name| !name.starts_with(".bitstap-sessions"));
@@ -70,14 +70,14 @@ impl Bench {
     }
 
     /// Ends the server at once, as a crash does as far as one process can.
-    pub async fn crash(self) -> TempDir {
+    pub(crate) async fn crash(self) -> TempDir {
         self.task.abort();
         let _ = self.task.await;
         self.root
     }
 }
 
-pub fn list(folder: &std::path::Path, prefix: &str, found: &mut Vec<String>) {
+pub(crate) fn list(folder: &std::path::Path, prefix: &str, found: &mut Vec<String>) {
     for entry in std::fs::read_dir(folder).unwrap().flatten() {
         let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
         if entry.file_type().unwrap().is_dir() {
@@ -88,20 +88,20 @@ pub fn list(folder: &std::path::Path, prefix: &str, found: &mut Vec<String>) {
 }
 
 /// One connection to a server.
-pub struct Wire {
+pub(crate) struct Wire {
     stream: TcpStream,
     buffer: Vec<u8>,
 }
 
 #[derive(Debug)]
-pub struct Reply {
-    pub status: u16,
-    pub head: String,
-    pub body: Vec<u8>,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Reply {
-    pub fn field(&self, name: &str) -> Option<&str> {
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| {
             let (found, value) = line.split_once(':')?;
             found.eq_ignore_ascii_case(name).then(|| value.trim())
@@ -109,35 +109,35 @@ impl Reply {
     }
 
     /// Status, error code and context.
-    pub fn error(&self) -> (u16, Option<&str>, Option<&str>) {
+    pub(crate) fn error(&self) -> (u16, Option<&str>, Option<&str>) {
         let code = self.field("BITS-Error-Code");
         (self.status, code, self.field("BITS-Error-Context"))
     }
 }
 
 impl Wire {
-    pub async fn open(address: SocketAddr) -> Self {
+    pub(crate) async fn open(address: SocketAddr) -> Self {
         Self {
             stream: TcpStream::connect(address).await.unwrap(),
             buffer: vec![],
         }
     }
 
-    pub async fn write(&mut self, bytes: impl AsRef<[u8]>) {
+    pub(crate) async fn write(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).await.unwrap();
     }
 
     /// Ends our direction.
-    pub async fn finish(&mut self) {
+    pub(crate) async fn finish(&mut self) {
         self.stream.shutdown().await.unwrap();
     }
 
     /// Reads one answer; `None` when the connection ends before it.
-    pub async fn read(&mut self) -> Option<Reply> {
+    pub(crate) async fn read(&mut self) -> Option<Reply> {
         self.read_to(true).await
     }
 
-    pub async fn read_to(&mut self, body: bool) -> Option<Reply> {
+    pub(crate) async fn read_to(&mut self, body: bool) -> Option<Reply> {
         let end = loop {
             if let Some(end) = self.buffer.windows(4).position(|w| w == b"\r\n\r\n") {
                 break end + 4;
@@ -165,12 +165,12 @@ impl Wire {
         Some(reply)
     }
 
-    pub async fn ask(&mut self, text: impl AsRef<[u8]>) -> Reply {
+    pub(crate) async fn ask(&mut self, text: impl AsRef<[u8]>) -> Reply {
         self.write(text).await;
         self.read().await.expect("an answer")
     }
 
-    pub async fn create(&mut self, path: &str) -> Reply {
+    pub(crate) async fn create(&mut self, path: &str) -> Reply {
         self.ask(packet(
             path,
             "Create-Session",
@@ -180,17 +180,17 @@ impl Wire {
     }
 
     /// Opens a session and returns its id.
-    pub async fn session(&mut self, path: &str) -> String {
+    pub(crate) async fn session(&mut self, path: &str) -> String {
         let reply = self.create(path).await;
         assert_eq!(reply.status, 200, "{}", reply.head);
         reply.field("BITS-Session-Id").unwrap().to_owned()
     }
 
-    pub async fn fragment(&mut self, id: &str, range: &str, body: &str) -> Reply {
+    pub(crate) async fn fragment(&mut self, id: &str, range: &str, body: &str) -> Reply {
         self.ask(fragment("/f", id, range, body)).await
     }
 
-    pub async fn end(&mut self, packet_type: &str, id: &str) -> Reply {
+    pub(crate) async fn end(&mut self, packet_type: &str, id: &str) -> Reply {
         self.ask(packet(
             "/f",
             packet_type,
@@ -200,16 +200,29 @@ impl Wire {
     }
 }
 
-pub fn packet(path: &str, packet_type: &str, fields: &str) -> String {
+pub(crate) fn packet(path: &str, packet_type: &str, fields: &str) -> String {
     format!(
         "BITS_POST {path} HTTP/1.1\r\nHost: x\r\nBITS-Packet-Type: {packet_type}\r\n{fields}Content-Length: 0\r\n\r\n"
     )
 }
 
-pub fn fragment(path: &str, id: &str, range: &str, body: &str) -> String {
+pub(crate) fn fragment(path: &str, id: &str, range: &str, body: &str) -> String {
     format!(
         "BITS_POST {path} HTTP/1.1\r\nHost: x\r\nBITS-Packet-Type: Fragment\r\nBITS-Session-Id: {id}\r\n\
          Content-Range: bytes {range}\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     )
+}
+
+/// Returns the SHA-256 of `bytes` in lower-case hexadecimal.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
+    digest
+        .as_ref()
+        .iter()
+        .fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }

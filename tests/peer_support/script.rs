@@ -7,16 +7,16 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 /// Ends the connection after an answer.
-pub const CLOSE: &str = "CLOSE";
+pub(crate) const CLOSE: &str = "CLOSE";
 
-pub struct Script {
-    pub address: SocketAddr,
+pub(crate) struct Script {
+    pub(crate) address: SocketAddr,
     heads: Arc<Mutex<Vec<String>>>,
 }
 
 impl Script {
     /// Plays `answers`; one that ends with [`CLOSE`] ends its connection.
-    pub async fn play(answers: Vec<String>) -> Self {
+    pub(crate) async fn play(answers: Vec<String>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let heads = Arc::new(Mutex::new(vec![]));
@@ -42,16 +42,16 @@ impl Script {
         Self { address, heads }
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    pub fn heads(&self) -> Vec<String> {
+    pub(crate) fn heads(&self) -> Vec<String> {
         self.heads.lock().unwrap().clone()
     }
 
     /// Lists the packet types seen, with their ranges.
-    pub fn packets(&self) -> Vec<String> {
+    pub(crate) fn packets(&self) -> Vec<String> {
         self.heads()
             .iter()
             .map(|head| {
@@ -97,12 +97,12 @@ async fn request(stream: &mut TcpStream) -> Option<String> {
 }
 
 /// An Ack with these fields.
-pub fn ack(status: u16, fields: &str) -> String {
+pub(crate) fn ack(status: u16, fields: &str) -> String {
     format!("HTTP/1.1 {status} X\r\nBITS-Packet-Type: Ack\r\n{fields}Content-Length: 0\r\n\r\n")
 }
 
 /// The Ack of Create-Session.
-pub fn created(fields: &str) -> String {
+pub(crate) fn created(fields: &str) -> String {
     let guid = super::GUID;
     ack(
         200,
@@ -111,7 +111,7 @@ pub fn created(fields: &str) -> String {
 }
 
 /// The Ack of a Fragment.
-pub fn next(status: u16, offset: u64) -> String {
+pub(crate) fn next(status: u16, offset: u64) -> String {
     ack(
         status,
         &format!("BITS-Received-Content-Range: {offset}\r\n"),
@@ -119,7 +119,7 @@ pub fn next(status: u16, offset: u64) -> String {
 }
 
 /// The Ack that the session is unknown.
-pub fn lost() -> String {
+pub(crate) fn lost() -> String {
     ack(
         500,
         "BITS-Error-Code: 0x8020001F\r\nBITS-Error-Context: 0x5\r\n",
@@ -127,7 +127,7 @@ pub fn lost() -> String {
 }
 
 /// Relays to `server`, and cuts each connection of `limits` after so many bytes to the server; later ones pass.
-pub async fn cutter(server: SocketAddr, limits: Vec<usize>) -> SocketAddr {
+pub(crate) async fn cutter(server: SocketAddr, limits: Vec<usize>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
