@@ -65,31 +65,31 @@ pub enum Error {
         /// BITS-Error-Context.
         context: Option<u32>,
     },
-    /// The answer breaks the protocol so that nobody can go on; Windows says BG_E_INVALID_SERVER_RESPONSE.
+    /// The answer breaks the protocol so that nobody can go on; Windows says `BG_E_INVALID_SERVER_RESPONSE`.
     #[error("the answer to {packet} from {url} is not valid: {reason}")]
     Invalid {
         packet: &'static str,
         url: String,
         reason: String,
     },
-    /// BG_E_LOCAL_FILE_CHANGED (0x8020001D)
+    /// `BG_E_LOCAL_FILE_CHANGED` (0x8020001D)
     #[error("{path} changed while it was sent (BG_E_LOCAL_FILE_CHANGED)")]
     LocalFileChanged { path: PathBuf },
-    /// BG_E_REMOTE_FILE_CHANGED (0x80200073)
+    /// `BG_E_REMOTE_FILE_CHANGED` (0x80200073)
     #[error("{url} keeps changing while it is fetched (BG_E_REMOTE_FILE_CHANGED)")]
     RemoteFileChanged { url: String },
-    /// BG_E_MISSING_FILE_SIZE (0x80200011)
+    /// `BG_E_MISSING_FILE_SIZE` (0x80200011)
     #[error("{url} has no Content-Length (BG_E_MISSING_FILE_SIZE)")]
     MissingFileSize { url: String },
-    /// BG_E_INSUFFICIENT_RANGE_SUPPORT (0x80200013)
+    /// `BG_E_INSUFFICIENT_RANGE_SUPPORT` (0x80200013)
     #[error("{url} does not honour ranges (BG_E_INSUFFICIENT_RANGE_SUPPORT)")]
     InsufficientRangeSupport { url: String },
     #[error("{path} exists")]
     Exists { path: PathBuf },
-    /// BG_E_SESSION_NOT_FOUND again and again.
+    /// `BG_E_SESSION_NOT_FOUND` again and again.
     #[error("{url} forgot the session {times} times (BG_E_SESSION_NOT_FOUND)")]
     SessionLost { url: String, times: u32 },
-    /// BG_E_NO_PROGRESS (0x80200024)
+    /// `BG_E_NO_PROGRESS` (0x80200024)
     #[error("no progress with {url} (BG_E_NO_PROGRESS)")]
     NoProgress {
         url: String,
@@ -119,7 +119,7 @@ impl Error {
     /// Tells whether the Windows client waits and tries again.
     ///
     /// 4xx are fatal but 408 and 409, 5xx transient but 501 and 505, anything else transient but
-    /// 300 to 305 and 307. BG_E_TOO_LARGE is fatal whatever its status; MC-BUP §3.1.5.2.1.
+    /// 300 to 305 and 307. A success that is none of ours (202, 204) will not become one by asking again. `BG_E_TOO_LARGE` is fatal whatever its status; MC-BUP §3.1.5.2.1.
     ///
     /// Win32 "Handling Server Application Errors"
     pub fn is_transient(&self) -> bool {
@@ -130,7 +130,7 @@ impl Error {
             | Self::Timeout { .. } => true,
             Self::Refused { status, code, .. } => {
                 *code != Some(super::field::TOO_LARGE)
-                    && !matches!(status, 300..=305 | 307 | 400..=407 | 410..=499 | 501 | 505)
+                    && !matches!(status, 200..=305 | 307 | 400..=407 | 410..=499 | 501 | 505)
             }
             _ => false,
         }

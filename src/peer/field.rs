@@ -26,15 +26,15 @@ pub(super) const HOST_ID_FALLBACK_TIMEOUT: HeaderName =
 pub(super) const CONTENT_NAME: HeaderName = HeaderName::from_static("content-name");
 pub(super) const METHOD_OVERRIDE: HeaderName = HeaderName::from_static("x-http-method-override");
 
-/// E_INVALIDARG
+/// `E_INVALIDARG`
 pub(super) const INVALID_ARGUMENT: u32 = 0x8007_0057;
-/// E_ACCESSDENIED
+/// `E_ACCESSDENIED`
 pub(super) const ACCESS_DENIED: u32 = 0x8007_0005;
-/// ERROR_DISK_FULL; MC-BUP §2.2.1.2 misprints it x80070112.
+/// `ERROR_DISK_FULL`; MC-BUP §2.2.1.2 misprints it x80070112.
 pub(super) const DISK_FULL: u32 = 0x8007_0070;
-/// BG_E_SESSION_NOT_FOUND
+/// `BG_E_SESSION_NOT_FOUND`
 pub(super) const SESSION_NOT_FOUND: u32 = 0x8020_001F;
-/// BG_E_TOO_LARGE
+/// `BG_E_TOO_LARGE`
 pub(super) const TOO_LARGE: u32 = 0x8020_0020;
 
 /// Context of an error that the BITS server met itself. MC-BUP §2.2.1.2

@@ -78,9 +78,9 @@ async fn learn() -> Option<Extensions> {
     }
     message.push_str("\r\n");
     let teach = async {
-        let mut request = [0_u8; 1024];
+        let mut request = [0_u8; 5];
         // The answer must follow the request, else hyper takes it for an unsolicited one.
-        theirs.read(&mut request).await.ok()?;
+        theirs.read_exact(&mut request).await.ok()?;
         theirs.write_all(message.as_bytes()).await.ok()
     };
     let learn = async {

@@ -19,7 +19,7 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
-fn unusable(path: &Path, reason: impl ToString) -> Error {
+fn unusable(path: &Path, reason: &dyn std::fmt::Display) -> Error {
     Error::Certificate {
         path: path.to_path_buf(),
         reason: reason.to_string(),
@@ -29,9 +29,9 @@ fn unusable(path: &Path, reason: impl ToString) -> Error {
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     let list: Vec<_> = CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect)
-        .map_err(|e| unusable(path, e))?;
+        .map_err(|e| unusable(path, &e))?;
     if list.is_empty() {
-        return Err(unusable(path, "it holds no certificate"));
+        return Err(unusable(path, &"it holds no certificate"));
     }
     Ok(list)
 }
@@ -39,14 +39,14 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
 /// Makes the server's side.
 pub(super) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor> {
     let chain = certificates(&files.certificates)?;
-    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|e| unusable(&files.key, e))?;
+    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|e| unusable(&files.key, &e))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|e| unusable(&files.certificates, e))?
+        .map_err(|e| unusable(&files.certificates, &e))?
         .with_no_client_auth()
         .with_single_cert(chain, key)
-        .map_err(|e| unusable(&files.certificates, e))?;
+        .map_err(|e| unusable(&files.certificates, &e))?;
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
@@ -55,7 +55,7 @@ pub(super) fn connector(authority: Option<&Path>) -> Result<TlsConnector> {
     let mut roots = RootCertStore::empty();
     if let Some(path) = authority {
         for certificate in certificates(path)? {
-            roots.add(certificate).map_err(|e| unusable(path, e))?;
+            roots.add(certificate).map_err(|e| unusable(path, &e))?;
         }
     } else {
         let found = rustls_native_certs::load_native_certs();
@@ -67,7 +67,7 @@ pub(super) fn connector(authority: Option<&Path>) -> Result<TlsConnector> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|e| unusable(authority.unwrap_or(Path::new("TLS")), e))?
+        .map_err(|e| unusable(authority.unwrap_or_else(|| Path::new("TLS")), &e))?
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(TlsConnector::from(Arc::new(config)))

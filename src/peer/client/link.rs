@@ -47,8 +47,8 @@ impl Default for Timers {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(30),
-            send: Duration::from_secs(120),
-            response: Duration::from_secs(300),
+            send: Duration::from_mins(2),
+            response: Duration::from_mins(5),
         }
     }
 }
@@ -246,11 +246,11 @@ impl Caller {
         let request = self.request(super::bits_post(), url, fields, Some(length), content)?;
         let (send, answer) = (self.timers.send, self.timers.response);
         let mut response = std::pin::pin!(link.sender.send_request(request));
-        let feed = tokio::time::timeout(send, source.feed(first, length, piece));
+        let feeding = tokio::time::timeout(send, source.feed(first, length, piece));
         let mut early = None;
         tokio::select! {
             biased;
-            fed = feed => match fed {
+            fed = feeding => match fed {
                 Ok(fed) => fed?,
                 Err(_) => return Err(Error::Timeout { what: "take", packet: PACKET, authority: url.authority(), limit: send }),
             },

@@ -60,7 +60,7 @@ impl SendConfig {
             fragment_size: PieceSize::Adaptive,
             ping: true,
             retry_delay: Duration::from_secs(5),
-            no_progress_timeout: Duration::from_secs(14 * 24 * 3600),
+            no_progress_timeout: Duration::from_hours(14 * 24),
             reply_to: None,
             expect_reply: false,
             pause: Duration::ZERO,
@@ -98,7 +98,7 @@ impl FetchConfig {
             block_size: PieceSize::Adaptive,
             resume: true,
             retry_delay: Duration::from_secs(5),
-            no_progress_timeout: Duration::from_secs(14 * 24 * 3600),
+            no_progress_timeout: Duration::from_hours(14 * 24),
             pause: Duration::ZERO,
             cancel: CancellationToken::new(),
         }
@@ -177,4 +177,16 @@ pub struct Fetched {
 
 fn bits_post() -> http::Method {
     http::Method::from_bytes(b"BITS_POST").unwrap_or(http::Method::POST)
+}
+
+/// Writes an error with its causes.
+fn chain(error: &super::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text
 }

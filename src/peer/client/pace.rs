@@ -103,7 +103,7 @@ mod tests {
         assert_eq!(pacer.next(), LARGEST / 2);
         for _ in 0..20 {
             let size = pacer.next();
-            pacer.measured(size, Duration::from_secs(3600));
+            pacer.measured(size, Duration::from_hours(1));
         }
         assert_eq!(pacer.next(), SMALLEST);
     }
@@ -124,8 +124,10 @@ mod tests {
     fn a_refusal_halves_down_to_the_floor() {
         let mut pacer = Pacer::new(PieceSize::Fixed(40 * 1024));
         let mut seen = vec![];
-        while pacer.refused(pacer.next()) {
-            seen.push(pacer.next());
+        let mut size = pacer.next();
+        while pacer.refused(size) {
+            size = pacer.next();
+            seen.push(size);
         }
         assert_eq!(seen, [20 * 1024, 10 * 1024, 5 * 1024]);
     }

@@ -22,7 +22,7 @@ use scene::Kind;
 pub use scene::{Scene, scenes};
 
 /// How long a client of the demo tries before it gives up.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Where the demo's server listens.
 #[derive(Clone, Debug)]
@@ -239,13 +239,13 @@ fn tell_progress(progress: &Progress, tell: Tell<'_>) {
         Progress::Created { session } => tell(format!("session {session} is open")),
         Progress::Rewound { from, to } => tell(format!("the server wants {to}, not {from}")),
         Progress::Smaller { refused } => {
-            tell(format!("{refused} bytes were too many: smaller pieces"))
+            tell(format!("{refused} bytes were too many: smaller pieces"));
         }
         Progress::Restarted { why } => tell(format!("again from the start: {why}")),
         Progress::Waiting { why, .. } => tell(format!("trouble: {why}")),
         Progress::Reply { .. } => tell("the server has a reply".to_owned()),
         Progress::Cancelled { acknowledged: true } => {
-            tell("cancelled, and the server knows".to_owned())
+            tell("cancelled, and the server knows".to_owned());
         }
         Progress::Cancelled { .. } => tell("cancelled, but the server did not answer".to_owned()),
         Progress::Moving { .. } | Progress::Done { .. } => {}

@@ -14,7 +14,7 @@ use http::header::{
     IF_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED, RANGE,
 };
 use http::request::Parts;
-use http::{Method, Response, StatusCode};
+use http::{HeaderName, Method, Response, StatusCode};
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Frame;
 use tokio::fs::File;
@@ -94,25 +94,10 @@ async fn serve(path: PathBuf, head: &Parts) -> io::Result<Response<Content>> {
             insert(response.headers_mut(), CONTENT_RANGE, &value);
             return Ok(response);
         }
-        Wanted::Ranges(ranges) => match ranges.as_slice() {
-            [(first, last)] => {
-                let value = format!("bytes {first}-{last}/{}", found.size);
-                (
-                    StatusCode::PARTIAL_CONTENT,
-                    Some((CONTENT_RANGE, value)),
-                    vec![Part::File(*first, last - first + 1)],
-                )
-            }
-            _ => {
-                let value = format!("multipart/byteranges; boundary={BOUNDARY}");
-                let parts = multipart(&ranges, found.size);
-                (
-                    StatusCode::PARTIAL_CONTENT,
-                    Some((CONTENT_TYPE, value)),
-                    parts,
-                )
-            }
-        },
+        Wanted::Ranges(ranges) => {
+            let (extra, parts) = partial(&ranges, found.size);
+            (StatusCode::PARTIAL_CONTENT, Some(extra), parts)
+        }
     };
     let length: u64 = parts.iter().map(Part::length).sum();
     let content = if head.method == Method::HEAD {
@@ -136,7 +121,7 @@ async fn serve(path: PathBuf, head: &Parts) -> io::Result<Response<Content>> {
     Ok(response)
 }
 
-fn insert(fields: &mut HeaderMap, name: http::HeaderName, value: &str) {
+fn insert(fields: &mut HeaderMap, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         fields.insert(name, value);
     }
@@ -180,6 +165,17 @@ impl Part {
             Self::File(_, length) => *length,
         }
     }
+}
+
+/// Lays out the content of a 206 with the field that describes it.
+fn partial(ranges: &[(u64, u64)], size: u64) -> ((HeaderName, String), Vec<Part>) {
+    if let [(first, last)] = ranges {
+        let value = format!("bytes {first}-{last}/{size}");
+        let part = Part::File(*first, last - first + 1);
+        return ((CONTENT_RANGE, value), vec![part]);
+    }
+    let value = format!("multipart/byteranges; boundary={BOUNDARY}");
+    ((CONTENT_TYPE, value), multipart(ranges, size))
 }
 
 fn whole(size: u64) -> Vec<Part> {

@@ -10,6 +10,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use http::request::Parts;
@@ -42,6 +43,8 @@ use super::{Credentials, Error, Result, field, tls};
 use answer::{Ack, Content, Outcome};
 use store::Store;
 
+/// How long to wait after a connection that could not be accepted.
+const BREATH: Duration = Duration::from_millis(50);
 /// How long requests under way may take once the server is told to stop.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -123,7 +126,7 @@ impl Default for ServerConfig {
             host_id: None,
             reply: Reply::None,
             max_size: None,
-            session_timeout: Duration::from_secs(14 * 24 * 3600),
+            session_timeout: Duration::from_hours(14 * 24),
             overwrite: false,
             credentials: None,
             error_field: ErrorField::Code,
@@ -223,7 +226,7 @@ impl Server {
     pub async fn run(self, stop: CancellationToken) {
         let mut connections = JoinSet::new();
         let timeout = self.shared.config.session_timeout;
-        let period = (timeout / 4).clamp(Duration::from_millis(100), Duration::from_secs(60));
+        let period = (timeout / 4).clamp(Duration::from_millis(100), Duration::from_mins(1));
         let mut sweep = tokio::time::interval(period);
         loop {
             tokio::select! {
@@ -248,19 +251,20 @@ impl Server {
 
 /// Takes the next connection of any listener.
 async fn accept(listeners: &[TcpListener]) -> TcpStream {
-    std::future::poll_fn(|context| {
-        for listener in listeners {
-            // An error concerns one connection, or passes (too many open files): the next call tries again.
-            if let std::task::Poll::Ready(result) = listener.poll_accept(context) {
-                if let Ok((stream, _)) = result {
-                    return std::task::Poll::Ready(stream);
-                }
-                context.waker().wake_by_ref();
-            }
+    loop {
+        let next = std::future::poll_fn(|context| {
+            listeners
+                .iter()
+                .map(|listener| listener.poll_accept(context))
+                .find(Poll::is_ready)
+                .unwrap_or(Poll::Pending)
+        });
+        match next.await {
+            Ok((stream, _)) => return stream,
+            // It concerns one connection, or passes when others end (too many open files).
+            Err(_) => tokio::time::sleep(BREATH).await,
         }
-        std::task::Poll::Pending
-    })
-    .await
+    }
 }
 
 async fn serve(
@@ -329,7 +333,7 @@ async fn respond(shared: Arc<Shared>, request: Request<Incoming>) -> io::Result<
     Ok(response)
 }
 
-/// BITS_POST itself, or the override that OneDrive's clients use.
+/// `BITS_POST` itself, or the override that OneDrive's clients use.
 fn is_upload(head: &Parts) -> bool {
     head.method.as_str() == "BITS_POST"
         || (head.method == Method::POST

@@ -35,10 +35,10 @@ pub(super) fn wanted(value: Option<&str>, size: u64) -> Wanted {
     {
         count += 1;
         match range(spec, size) {
-            Some(Some(range)) => ranges.push(range),
-            Some(None) => {}
+            Ok(Some(range)) => ranges.push(range),
+            Ok(None) => {}
             // One broken range makes the field invalid, and an invalid field is ignored.
-            None => return Wanted::Whole,
+            Err(Broken) => return Wanted::Whole,
         }
     }
     match (count, ranges.is_empty()) {
@@ -49,24 +49,27 @@ pub(super) fn wanted(value: Option<&str>, size: u64) -> Wanted {
     }
 }
 
-/// Reads one range: `None` if broken, `Some(None)` if it does not meet the file.
-fn range(spec: &str, size: u64) -> Option<Option<(u64, u64)>> {
-    let (first, last) = spec.split_once('-')?;
+/// A range that nobody can read.
+struct Broken;
+
+/// Reads one range; `None` if it does not meet the file.
+fn range(spec: &str, size: u64) -> Result<Option<(u64, u64)>, Broken> {
+    let (first, last) = spec.split_once('-').ok_or(Broken)?;
     if first.is_empty() {
-        let suffix = decimal(last)?;
+        let suffix = decimal(last).ok_or(Broken)?;
         let first = size.saturating_sub(suffix);
-        return Some((suffix > 0 && size > 0).then(|| (first, size - 1)));
+        return Ok((suffix > 0 && size > 0).then(|| (first, size - 1)));
     }
-    let first = decimal(first)?;
+    let first = decimal(first).ok_or(Broken)?;
     let last = if last.is_empty() {
         u64::MAX
     } else {
-        decimal(last)?
+        decimal(last).ok_or(Broken)?
     };
     if last < first {
-        return None;
+        return Err(Broken);
     }
-    Some((first < size).then(|| (first, last.min(size - 1))))
+    Ok((first < size).then(|| (first, last.min(size - 1))))
 }
 
 #[cfg(test)]

@@ -22,12 +22,12 @@ pub enum Reply {
     /// The same file for each upload.
     File(PathBuf),
     /// The standard output of a command, run by the system's shell when an upload is complete, with
-    /// BITSTAP_FILE, BITSTAP_URL and BITSTAP_SESSION in its environment.
+    /// `BITSTAP_FILE`, `BITSTAP_URL` and `BITSTAP_SESSION` in its environment.
     Command(String),
 }
 
 /// How long the application may take. MC-BUP §3.3.2
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_mins(5);
 
 /// Why there is no reply, in the terms of an Ack.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ pub(super) struct Failure {
     pub(super) reason: String,
 }
 
-/// BG_E_HTTP_ERROR_500, as for an application that answers 500.
+/// `BG_E_HTTP_ERROR_500`, as for an application that answers 500.
 fn failed(reason: String) -> Failure {
     Failure {
         status: StatusCode::INTERNAL_SERVER_ERROR,

@@ -195,7 +195,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let store = Store::open(root.path()).unwrap();
         let old = store.create("/old", vec!["old".into()]).unwrap();
-        tokio::time::advance(Duration::from_secs(60)).await;
+        tokio::time::advance(Duration::from_mins(1)).await;
         let young = store.create("/young", vec!["young".into()]).unwrap();
         tokio::time::advance(Duration::from_secs(40)).await;
         assert_eq!(store.sweep(Duration::from_secs(100)), ["/old"]);

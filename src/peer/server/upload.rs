@@ -36,7 +36,7 @@ use crate::peer::field;
 use crate::peer::place::{self, Misplaced};
 
 /// How long the content of a Fragment may stand still; as long as a client waits for an answer (MC-BUP §3.1.2.2).
-const STALL: Duration = Duration::from_secs(300);
+const STALL: Duration = Duration::from_mins(5);
 /// How much of the content of a refused Fragment is read so that the client comes to read the refusal: the
 /// largest Fragment of Windows (MC-BUP <10>) and some. A client with more than that loses the connection.
 const DRAIN: u64 = 16 * 1024 * 1024;
@@ -45,10 +45,10 @@ const MAX_VALUE: usize = 4096;
 /// How many protocols of a list are looked at. MC-BUP <6>
 const MAX_PROTOCOLS: usize = 100;
 
-/// Answers one BITS_POST.
-pub(super) async fn answer(shared: Arc<Shared>, head: Parts, mut body: Incoming) -> Outcome {
-    let outcome = match read(&head) {
-        Ok(packet) => perform(&shared, packet, &head, &mut body).await,
+/// Answers one `BITS_POST`.
+pub(super) async fn answer(shared: Arc<Shared>, request: Parts, mut body: Incoming) -> Outcome {
+    let outcome = match read(&request) {
+        Ok(packet) => perform(&shared, packet, &request, &mut body).await,
         Err(ack) => Outcome::Ack(ack),
     };
     match outcome {
@@ -58,9 +58,9 @@ pub(super) async fn answer(shared: Arc<Shared>, head: Parts, mut body: Incoming)
 }
 
 /// Reads what every packet must have. MC-BUP §2.2.1, §3.2.5.2.3
-fn read(head: &Parts) -> Result<Packet, Ack> {
-    let fields = &head.headers;
-    if head.version != http::Version::HTTP_11 {
+fn read(request: &Parts) -> Result<Packet, Ack> {
+    let fields = &request.headers;
+    if request.version != http::Version::HTTP_11 {
         return Err(Ack::malformed().close());
     }
     if fields.contains_key(TRANSFER_ENCODING) || !fields.contains_key(CONTENT_LENGTH) {
@@ -105,26 +105,26 @@ fn is_sound(fields: &HeaderMap) -> bool {
 async fn perform(
     shared: &Arc<Shared>,
     packet: Packet,
-    head: &Parts,
+    request: &Parts,
     body: &mut Incoming,
 ) -> Outcome {
-    if packet != Packet::Fragment && length(head) != Some(0) {
+    if packet != Packet::Fragment && length(request) != Some(0) {
         return Outcome::Ack(Ack::malformed());
     }
     match packet {
-        Packet::Ping => without_session(shared, packet, head, Ack::ok).await,
+        Packet::Ping => without_session(shared, packet, request, Ack::ok).await,
         Packet::CreateSession => {
-            without_session(shared, packet, head, || create(shared, head)).await
+            without_session(shared, packet, request, || create(shared, request)).await
         }
         _ => {
-            let id = field::text(&head.headers, &field::SESSION_ID);
+            let id = field::text(&request.headers, &field::SESSION_ID);
             let Some(id) = id.filter(|id| !id.is_empty()) else {
                 return Outcome::Ack(Ack::malformed());
             };
             let Some((held, turn)) = shared.store.take(id).await else {
                 return Outcome::Ack(Ack::unknown_session());
             };
-            with_session(shared, packet, head, body, (held, turn)).await
+            with_session(shared, packet, request, body, (held, turn)).await
         }
     }
 }
@@ -133,11 +133,11 @@ async fn perform(
 async fn without_session(
     shared: &Shared,
     packet: Packet,
-    head: &Parts,
+    request: &Parts,
     usual: impl FnOnce() -> Ack,
 ) -> Outcome {
     let moment = Moment {
-        path: head.uri.path(),
+        path: request.uri.path(),
         packet,
         fragment: 0,
         range: None,
@@ -167,8 +167,8 @@ fn refusal(status: u16, code: Option<u32>) -> Ack {
 }
 
 /// Create-Session. MC-BUP §3.2.5.2.4
-fn create(shared: &Shared, head: &Parts) -> Ack {
-    let offered = field::text(&head.headers, &field::SUPPORTED_PROTOCOLS).unwrap_or_default();
+fn create(shared: &Shared, request: &Parts) -> Ack {
+    let offered = field::text(&request.headers, &field::SUPPORTED_PROTOCOLS).unwrap_or_default();
     let known = offered
         .split([' ', ',', '\t'])
         .filter(|guid| !guid.is_empty())
@@ -177,7 +177,7 @@ fn create(shared: &Shared, head: &Parts) -> Ack {
     if !known {
         return Ack::malformed();
     }
-    let segments = match place::segments(head.uri.path()) {
+    let segments = match place::segments(request.uri.path()) {
         Ok(segments) => segments,
         Err(Misplaced::Invalid) => return Ack::malformed(),
         Err(Misplaced::Forbidden) => return denied(),
@@ -197,7 +197,7 @@ fn create(shared: &Shared, head: &Parts) -> Ack {
         // 409 in Win32 "Ack for Create-Session", 403 in MC-BUP §2.2.1.2; the latter has a code.
         return denied();
     }
-    let url = head.uri.path_and_query().map_or("/", |url| url.as_str());
+    let url = request.uri.path_and_query().map_or("/", |url| url.as_str());
     let id = match shared.store.create(url, segments) {
         Ok(id) => id,
         Err(error) => return Ack::trouble(&error),
@@ -227,7 +227,7 @@ fn denied() -> Ack {
 async fn with_session(
     shared: &Arc<Shared>,
     packet: Packet,
-    head: &Parts,
+    request: &Parts,
     body: &mut Incoming,
     (mut held, turn): (Held, CancellationToken),
 ) -> Outcome {
@@ -236,14 +236,14 @@ async fn with_session(
     };
     let mut range = None;
     if packet == Packet::Fragment {
-        range = match announced(head) {
+        range = match announced(request) {
             Some(range) => Some(range),
             None => return Outcome::Ack(Ack::malformed()),
         };
         session.fragments = session.fragments.saturating_add(1);
     }
     let moment = Moment {
-        path: head.uri.path(),
+        path: request.uri.path(),
         packet,
         fragment: session.fragments * u32::from(packet == Packet::Fragment),
         range,
@@ -279,18 +279,18 @@ async fn with_session(
 }
 
 /// Returns the range that a Fragment announces, if its head is sound. MC-BUP §2.2.6
-fn announced(head: &Parts) -> Option<ContentRange> {
-    let range = field::content_range(field::text(&head.headers, &CONTENT_RANGE)?)?;
+fn announced(request: &Parts) -> Option<ContentRange> {
+    let range = field::content_range(field::text(&request.headers, &CONTENT_RANGE)?)?;
     range.total?;
-    let encoding = field::text(&head.headers, &CONTENT_ENCODING).unwrap_or("identity");
+    let encoding = field::text(&request.headers, &CONTENT_ENCODING).unwrap_or("identity");
     // Only identity was offered. Win32 "Fragment"
-    let fits = range.last.checked_sub(range.first)?.checked_add(1)? == length(head)?
+    let fits = range.last.checked_sub(range.first)?.checked_add(1)? == length(request)?
         && encoding.eq_ignore_ascii_case("identity");
     fits.then_some(range)
 }
 
-fn length(head: &Parts) -> Option<u64> {
-    field::number(&head.headers, &CONTENT_LENGTH)
+fn length(request: &Parts) -> Option<u64> {
+    field::number(&request.headers, &CONTENT_LENGTH)
 }
 
 /// The Ack that tells the next offset wanted. MC-BUP §2.2.7.2

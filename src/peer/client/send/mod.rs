@@ -4,27 +4,28 @@
 //! into [`Sent::warnings`]. A zero-length file is defined in no text; it is Create-Session and Close-Session
 //! without a Fragment, because a Content-Range cannot express it.
 
+mod packet;
+mod recover;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
-use http::header::{CONTENT_RANGE, HeaderName};
+use http::header::CONTENT_RANGE;
 use tokio::time::Instant;
 
 use super::fetch::Download;
-use super::link::{Answer, Caller, Link};
+use super::link::{Caller, Link};
 use super::pace::Pacer;
 use super::source::Source;
 use super::url::Url;
-use super::{FetchConfig, OnProgress, Progress, SendConfig, Sent, bits_post};
+use recover::is_lost;
+
+use super::{FetchConfig, OnProgress, Progress, SendConfig, Sent};
 use crate::bits::header::UPLOAD_PROTOCOL;
 use crate::peer::{Error, Result, field};
 
-/// How often a session may be forgotten before that is an error.
-const MAX_RESTARTS: u32 = 10;
 /// How many offsets may be told in a row without a new byte acknowledged.
 const MAX_REWINDS: u32 = 16;
-/// How long a Cancel-Session may take before we leave it to the server's session timeout.
-const CANCEL_LIMIT: Duration = Duration::from_secs(10);
 
 /// Uploads a file.
 pub async fn send(config: SendConfig, progress: OnProgress<'_>) -> Result<Sent> {
@@ -135,64 +136,6 @@ impl Upload<'_> {
         }
         self.reply().await?;
         self.close().await
-    }
-
-    /// Waits before the next attempt, or gives up.
-    async fn wait(&mut self, error: Error) -> Result<()> {
-        self.link = None;
-        self.ping = true;
-        self.pacer.trouble();
-        self.fall_back(&error);
-        let delay = self.config.retry_delay;
-        if self.moved.elapsed() + delay > self.config.no_progress_timeout
-            || self.config.no_progress_timeout.is_zero()
-        {
-            return Err(Error::NoProgress {
-                url: self.home.to_string(),
-                source: Some(Box::new(error)),
-            });
-        }
-        self.sent.retries += 1;
-        (self.progress)(Progress::Waiting {
-            delay,
-            why: chain(&error),
-        });
-        tokio::select! {
-            () = tokio::time::sleep(delay) => {}
-            // The next attempt notices.
-            () = self.config.cancel.cancelled() => {}
-        }
-        Ok(())
-    }
-
-    /// Returns to the original host when the named one is out of reach for too long. MC-BUP §3.1.6.3
-    fn fall_back(&mut self, error: &Error) {
-        if self.url == self.home || !matches!(error, Error::Connect { .. }) {
-            return;
-        }
-        let since = *self.unreachable.get_or_insert_with(Instant::now);
-        // Without a timeout the client never goes back. Win32 "Ack for Create-Session"
-        if self.fallback.is_some_and(|limit| since.elapsed() >= limit) {
-            self.url = self.home.clone();
-            self.unreachable = None;
-        }
-    }
-
-    /// Starts over with a new session. MC-BUP §3.1.5.2.1
-    fn restart(&mut self, error: &Error) -> Result<()> {
-        if self.sent.restarts >= MAX_RESTARTS {
-            return Err(Error::SessionLost {
-                url: self.url.to_string(),
-                times: self.sent.restarts + 1,
-            });
-        }
-        self.sent.restarts += 1;
-        self.session = None;
-        (self.offset, self.best, self.reached, self.rewinds) = (0, 0, 0, 0);
-        self.reply_url = None;
-        self.close_sent = false;
-        (self.progress)(Progress::Restarted { why: chain(error) });
-        Ok(())
     }
 
     async fn create(&mut self) -> Result<()> {
@@ -396,150 +339,4 @@ impl Upload<'_> {
             other => other.map(|_| ()),
         }
     }
-
-    /// Tells the server to forget the session; once, since nobody waits for it.
-    async fn cancel(&mut self) {
-        if self.session.is_none() {
-            return;
-        }
-        let fields = self.fields("Cancel-Session");
-        let packet = async {
-            self.reach().await?;
-            let Some(link) = &mut self.link else {
-                return Err(Error::Cancelled);
-            };
-            let target = (bits_post(), &self.url);
-            self.caller
-                .call(link, "Cancel-Session", target, &fields)
-                .await
-        };
-        let answer = tokio::time::timeout(CANCEL_LIMIT, packet).await;
-        let acknowledged = matches!(answer, Ok(Ok(Answer { status: 200, .. })));
-        (self.progress)(Progress::Cancelled { acknowledged });
-    }
-
-    /// Sends a packet without content and checks its Ack.
-    async fn call(
-        &mut self,
-        packet: &'static str,
-        extra: &[(HeaderName, String)],
-    ) -> Result<Answer> {
-        let mut fields = self.fields(packet);
-        fields.extend_from_slice(extra);
-        loop {
-            self.check_cancel()?;
-            self.reach().await?;
-            let Some(link) = &mut self.link else { continue };
-            let target = (bits_post(), &self.url);
-            let answer = self.caller.call(link, packet, target, &fields).await?;
-            if self.caller.is_challenged(&answer) {
-                continue;
-            }
-            if !matches!(answer.status, 200 | 201) {
-                return Err(answer.refusal(packet, &self.url));
-            }
-            self.examine(packet, &answer)?;
-            return Ok(answer);
-        }
-    }
-
-    /// Returns the BITS fields of a packet in the order of Windows. observed: MC-BUP §4.1
-    fn fields(&self, packet: &str) -> Vec<(HeaderName, String)> {
-        let mut fields = vec![(field::PACKET_TYPE, packet.to_owned())];
-        // A Ping has no session id. MC-BUP §2.2.4.2
-        if let Some(id) = self.session.as_ref().filter(|_| packet != "Ping") {
-            fields.push((field::SESSION_ID, id.clone()));
-        }
-        if packet == "Fragment"
-            && let Some(name) = self.content_name()
-        {
-            fields.push((field::CONTENT_NAME, name));
-        }
-        fields
-    }
-
-    /// Returns the file's name where it may stand in a Content-Name. MC-BUP §2.2.1.1
-    fn content_name(&self) -> Option<String> {
-        let name = self.config.file.file_name()?.to_str()?;
-        let legal = name.chars().count() <= 260
-            && !name.contains(|c: char| c.is_control() || "\\/:*?\"<>|".contains(c));
-        legal.then(|| name.to_owned())
-    }
-
-    /// Makes sure of a connection on which the next request can go out.
-    async fn reach(&mut self) -> Result<()> {
-        if let Some(link) = &mut self.link
-            && link.is_ready().await
-        {
-            return Ok(());
-        }
-        self.link = Some(self.caller.connect(&self.url).await?);
-        self.sent.connections += 1;
-        Ok(())
-    }
-
-    fn check_cancel(&self) -> Result<()> {
-        if self.config.cancel.is_cancelled() {
-            return Err(Error::Cancelled);
-        }
-        Ok(())
-    }
-
-    /// Judges what every Ack has. MC-BUP §2.2.1.2
-    fn examine(&mut self, packet: &'static str, answer: &Answer) -> Result<()> {
-        if !answer.is_ack() {
-            let bits = answer
-                .fields
-                .keys()
-                .any(|name| name.as_str().starts_with("bits-"));
-            if !bits && packet != "Ping" && packet != "Close-Session" {
-                return Err(self.invalid(packet, "it has no BITS field"));
-            }
-            self.warn("an answer has no BITS-Packet-Type: Ack");
-        }
-        let echo = field::text(&answer.fields, &field::SESSION_ID);
-        if let (Some(echo), Some(id)) = (echo, &self.session)
-            && !echo.eq_ignore_ascii_case(id)
-        {
-            self.warn("an Ack has the BITS-Session-Id of another session");
-        }
-        Ok(())
-    }
-
-    fn warn(&mut self, text: &str) {
-        if !self.sent.warnings.iter().any(|known| known == text) {
-            self.sent.warnings.push(text.to_owned());
-        }
-    }
-
-    fn invalid(&self, packet: &'static str, reason: &str) -> Error {
-        Error::Invalid {
-            packet,
-            url: self.url.to_string(),
-            reason: reason.to_owned(),
-        }
-    }
-}
-
-/// Tells whether the server does not know the session.
-fn is_lost(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::Refused {
-            code: Some(field::SESSION_NOT_FOUND),
-            ..
-        }
-    )
-}
-
-/// Writes an error with its causes.
-pub(super) fn chain(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(inner) = cause {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        cause = inner.source();
-    }
-    text
 }
