@@ -13,6 +13,7 @@ pub mod model;
 mod mouse;
 mod prompt;
 pub mod rows;
+mod search;
 mod sync;
 mod terminal;
 mod text;
