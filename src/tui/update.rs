@@ -44,6 +44,8 @@ pub enum Input {
 pub struct Drawn {
     pub detail_lines: usize,
     pub help_lines: usize,
+    /// First entry of the log on screen, and how many are.
+    pub log: (usize, usize),
 }
 
 /// What the loop is asked to do.
@@ -133,6 +135,7 @@ fn take(model: &mut Model, rows: &dyn Rows, input: Input, effects: &mut Vec<Effe
         Input::Drawn(drawn) => {
             model.detail.lines = drawn.detail_lines;
             model.help_lines = drawn.help_lines;
+            (model.log.top, model.log.shown) = drawn.log;
         }
     }
 }
@@ -260,7 +263,7 @@ fn page(model: &Model) -> usize {
         Focus::Packets => model.packets.height,
         Focus::Detail if model.detail.tab == Tab::Hex => model.detail.height.saturating_sub(1),
         Focus::Detail => model.detail.height,
-        Focus::Log => model.log.height,
+        Focus::Log => model.log.shown,
     }
 }
 
@@ -282,9 +285,13 @@ pub fn step(model: &mut Model, rows: &dyn Rows, by: isize) {
             model.detail.scroll = model.detail.scroll.saturating_add_signed(by).min(last);
         }
         Focus::Log => {
-            let last = model.log.len.saturating_sub(model.log.height);
-            model.log.top = model.log.top.saturating_add_signed(by).min(last);
-            model.log.follow = model.log.top == last;
+            let log = &mut model.log;
+            let at_end = log.top + log.shown >= log.len;
+            log.follow = by > 0 && (at_end || by == isize::MAX);
+            if !log.follow {
+                let last = log.len.saturating_sub(1);
+                log.top = log.top.saturating_add_signed(by).min(last);
+            }
         }
     }
 }
