@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 
 use bitstap::bits::Packet;
-use bitstap::timeline::{Chunk, Outcome, SessionState};
+use bitstap::timeline::{Chunk, Outcome, Remark, SessionState};
 use bitstap::tui::keys::{Command, TABLE, key_for};
 use bitstap::tui::model::{Focus, Side, Tab, View};
 use bitstap::tui::update::{Effect, Input};
@@ -462,6 +462,37 @@ fn a_session_shows_how_fast_it_moves() {
     screen.rows.sessions[0].sent += 8 * MIB;
     screen.send(Input::Tick(ms(49_000)));
     assert!(screen.text().contains("4.0M/s"), "{}", screen.text());
+}
+
+#[test]
+fn the_log_shows_long_entries_whole_and_reaches_all_of_them() {
+    let mut rows = story();
+    let remark = rows.remarks[0].clone();
+    rows.remarks = (0..40)
+        .map(|n| Remark {
+            text: format!("entry-{n}. {} end-{n}.", "word ".repeat(30)),
+            ..remark.clone()
+        })
+        .collect();
+    let mut screen = Screen::new(rows, 80, 24);
+    let text = screen.keys("6").text();
+    assert!(
+        text.contains("end-39.") && !text.contains("entry-10."),
+        "{text}"
+    );
+    let mut seen: HashSet<usize> = HashSet::new();
+    screen.keys("g");
+    for _ in 0..40 {
+        let text = screen.text();
+        seen.extend((0..40).filter(|n| {
+            text.contains(&format!("entry-{n}.")) && text.contains(&format!("end-{n}."))
+        }));
+        screen.keys("<PgDn>");
+    }
+    assert_eq!(seen.len(), 40, "{seen:?}");
+    assert!(screen.model.log.follow, "the end was reached");
+    screen.keys("k");
+    assert!(!screen.model.log.follow);
 }
 
 #[test]

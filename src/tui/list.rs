@@ -25,6 +25,8 @@ pub struct List {
     selected: Option<u32>,
     /// Index of the selected row.
     cursor: usize,
+    /// Row that came last, unless it has left since.
+    newest: Option<u32>,
     /// Index of the first row on screen.
     pub top: usize,
     /// Rows that fit on screen.
@@ -73,6 +75,7 @@ impl List {
     /// Replaces all rows; `live` are those that can still change.
     pub fn replace(&mut self, mut entries: Vec<Entry>, live: HashMap<u32, u64>) {
         entries.sort();
+        self.newest = entries.iter().map(|entry| entry.row).max();
         self.entries = entries;
         self.live = live;
         self.settle();
@@ -97,6 +100,7 @@ impl List {
         if added.is_empty() && gone.is_empty() {
             return;
         }
+        self.newest = self.newest.max(added.iter().map(|entry| entry.row).max());
         self.remove(&gone);
         self.insert(added);
         self.settle();
@@ -150,12 +154,15 @@ impl List {
 
     /// Selects the row that came last into the timeline.
     pub fn select_newest(&mut self) {
-        let natural = self.entries.last().map(|entry| entry.row);
-        let newest = self.entries.iter().map(|entry| entry.row).max();
-        if natural == newest {
+        let last = self.entries.last().map(|entry| entry.row);
+        if last >= self.newest {
             self.select_at(self.entries.len());
-        } else if let Some(row) = newest {
-            self.select(row);
+        } else if !self.newest.is_some_and(|row| self.select(row)) {
+            // It has left the list.
+            self.newest = self.entries.iter().map(|entry| entry.row).max();
+            if let Some(row) = self.newest {
+                self.select(row);
+            }
         }
     }
 

@@ -13,6 +13,7 @@ pub mod model;
 mod mouse;
 mod prompt;
 pub mod rows;
+mod search;
 mod sync;
 mod terminal;
 mod text;
@@ -169,7 +170,7 @@ impl Running {
 
     fn until_quit(&mut self) -> io::Result<Option<PathBuf>> {
         loop {
-            if self.screen.stop.load(Ordering::Relaxed) || !terminal::is_there() {
+            if self.screen.stop.load(Ordering::Relaxed) || !self.terminal.is_there() {
                 return Ok(None);
             }
             if let Flow::Break(save_as) = self.take_inputs()? {

@@ -183,10 +183,15 @@ pub struct Model {
 /// The log: lines from elsewhere, then the timeline's remarks.
 #[derive(Debug, Default)]
 pub struct LogView {
+    /// First entry on screen; following, where that came to lie when last drawn.
     pub top: usize,
+    /// Rows of text that fit.
     pub height: usize,
+    /// Entries that there are.
     pub len: usize,
-    /// The last line stays on screen.
+    /// Entries that were on screen when last drawn.
+    pub shown: usize,
+    /// The last entry stays on screen.
     pub follow: bool,
 }
 
@@ -238,12 +243,7 @@ impl Model {
         };
         self.detail.height = inner(layout.detail);
         self.log.height = inner(layout.log);
-        let last = self.log.len.saturating_sub(self.log.height);
-        self.log.top = if self.log.follow {
-            last
-        } else {
-            self.log.top.min(last)
-        };
+        self.log.top = self.log.top.min(self.log.len.saturating_sub(1));
     }
 
     /// Returns the list that the focus is on or came from.

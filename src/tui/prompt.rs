@@ -12,7 +12,8 @@ use super::filter::{Filter, Sieve};
 use super::keys::Command;
 use super::model::{Ask, Focus, Model, Prompt, Tab, View};
 use super::rows::Rows;
-use super::update::{Effect, find, fresh, quit, refilter, show, show_offset, show_tab};
+use super::search::find;
+use super::update::{Effect, fresh, quit, refilter, show, show_offset, show_tab};
 
 /// Most rows that are asked while a filter is being typed.
 const SAMPLE: usize = 200_000;

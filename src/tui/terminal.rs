@@ -24,6 +24,7 @@ use super::update::Drawn;
 /// The terminal in raw mode, on its alternate screen; given back on drop.
 pub(super) struct Terminal {
     inner: ratatui::Terminal<CrosstermBackend<Stdout>>,
+    keys_from_stdin: bool,
 }
 
 /// The terminal is ours.
@@ -46,11 +47,25 @@ impl Terminal {
             return Err(error);
         }
         match ratatui::Terminal::new(CrosstermBackend::new(io::stdout())) {
-            Ok(inner) => Ok(Self { inner }),
+            Ok(inner) => Ok(Self {
+                inner,
+                keys_from_stdin: io::stdin().is_terminal(),
+            }),
             Err(error) => {
                 give_back();
                 Err(error)
             }
+        }
+    }
+
+    /// Tells whether there is a terminal still; without one, reading keys would spin.
+    ///
+    /// Where something else is piped in, keys come from the controlling terminal: then the output tells.
+    pub(super) fn is_there(&self) -> bool {
+        if self.keys_from_stdin {
+            io::stdin().is_terminal()
+        } else {
+            io::stdout().is_terminal()
         }
     }
 
@@ -103,11 +118,6 @@ impl Drop for Terminal {
     fn drop(&mut self) {
         give_back();
     }
-}
-
-/// Tells whether there is a terminal still; without one, reading keys would spin.
-pub(super) fn is_there() -> bool {
-    io::stdin().is_terminal()
 }
 
 /// Returns what was noted since the last call.

@@ -9,11 +9,11 @@ use std::time::Duration;
 use ratatui::crossterm::event::{KeyEvent, KeyEventKind, MouseEvent};
 use ratatui::layout::Size;
 
-use super::catalog::exchange_at;
-use super::filter::{Filter, contains};
+use super::filter::Filter;
 use super::keys::{self, Command, Context};
 use super::model::{Ask, Focus, Model, PACKET_SORTS, Read, SESSION_SORTS, Side, Tab, View, Want};
 use super::rows::{Pause, Paused, Rows};
+use super::search::{find, problem};
 use super::sync;
 use super::{Status, mouse, prompt, want};
 
@@ -44,6 +44,8 @@ pub enum Input {
 pub struct Drawn {
     pub detail_lines: usize,
     pub help_lines: usize,
+    /// First entry of the log on screen, and how many are.
+    pub log: (usize, usize),
 }
 
 /// What the loop is asked to do.
@@ -133,6 +135,7 @@ fn take(model: &mut Model, rows: &dyn Rows, input: Input, effects: &mut Vec<Effe
         Input::Drawn(drawn) => {
             model.detail.lines = drawn.detail_lines;
             model.help_lines = drawn.help_lines;
+            (model.log.top, model.log.shown) = drawn.log;
         }
     }
 }
@@ -145,6 +148,9 @@ pub fn contexts(model: &Model) -> Vec<Context> {
     let mut contexts = Vec::new();
     if model.detail.tab == Tab::Hex && model.view != View::Log {
         contexts.push(Context::Hex);
+    }
+    if model.view != View::Log {
+        contexts.push(Context::Panes);
     }
     contexts.push(Context::Anywhere);
     if matches!(model.focus, Focus::Sessions | Focus::Packets) {
@@ -257,7 +263,7 @@ fn page(model: &Model) -> usize {
         Focus::Packets => model.packets.height,
         Focus::Detail if model.detail.tab == Tab::Hex => model.detail.height.saturating_sub(1),
         Focus::Detail => model.detail.height,
-        Focus::Log => model.log.height,
+        Focus::Log => model.log.shown,
     }
 }
 
@@ -279,9 +285,13 @@ pub fn step(model: &mut Model, rows: &dyn Rows, by: isize) {
             model.detail.scroll = model.detail.scroll.saturating_add_signed(by).min(last);
         }
         Focus::Log => {
-            let last = model.log.len.saturating_sub(model.log.height);
-            model.log.top = model.log.top.saturating_add_signed(by).min(last);
-            model.log.follow = model.log.top == last;
+            let log = &mut model.log;
+            let at_end = log.top + log.shown >= log.len;
+            log.follow = by > 0 && (at_end || by == isize::MAX);
+            if !log.follow {
+                let last = log.len.saturating_sub(1);
+                log.top = log.top.saturating_add_signed(by).min(last);
+            }
         }
     }
 }
@@ -463,97 +473,4 @@ pub fn refilter(model: &mut Model, rows: &dyn Rows, filter: Filter) {
         sync::follow_session(model, rows);
     }
     sync::list_packets(model, rows);
-}
-
-/// Selects the next row that contains what was searched.
-pub fn find(model: &mut Model, rows: &dyn Rows, back: bool) {
-    let needle = model.find.clone();
-    if needle.is_empty() {
-        let key = keys::key_for(Command::Find).unwrap_or_default();
-        model.say(format!("nothing to find yet: {key}"), true);
-        return;
-    }
-    let found = if model.list() == Focus::Sessions {
-        let index = model.sessions.search(back, |row| {
-            usize::try_from(row)
-                .ok()
-                .and_then(|row| rows.session(row))
-                .is_some_and(|session| session_says(session, &needle))
-        });
-        go(model, rows, index)
-    } else {
-        let index = model.packets.search(back, |row| {
-            exchange_at(rows, row).is_some_and(|exchange| exchange_says(exchange, &needle))
-        });
-        go(model, rows, index)
-    };
-    if !found {
-        model.say(format!("not found: {needle}"), true);
-    }
-}
-
-fn session_says(session: &crate::timeline::Session, needle: &str) -> bool {
-    let texts = [
-        Some(&session.name),
-        Some(&session.url),
-        session.session_id.as_ref(),
-    ];
-    texts
-        .into_iter()
-        .flatten()
-        .any(|text| contains(text, needle))
-        || contains(session.state.name(), needle)
-}
-
-fn exchange_says(exchange: &crate::timeline::Exchange, needle: &str) -> bool {
-    let packet = exchange.packet.map_or("", crate::bits::Packet::name);
-    contains(&exchange.url, needle)
-        || contains(packet, needle)
-        || contains(exchange.outcome.name(), needle)
-        || exchange
-            .session_id
-            .as_ref()
-            .is_some_and(|id| contains(id, needle))
-        || exchange
-            .status
-            .is_some_and(|status| contains(&status.to_string(), needle))
-        || exchange
-            .error
-            .is_some_and(|error| contains(&crate::bits::hresult::name(error.code), needle))
-}
-
-/// Selects the next row that is a problem.
-fn problem(model: &mut Model, rows: &dyn Rows, back: bool) {
-    let index = if model.list() == Focus::Sessions {
-        model.sessions.search(back, |row| {
-            usize::try_from(row)
-                .ok()
-                .and_then(|row| rows.session(row))
-                .is_some_and(|session| session.problems > 0)
-        })
-    } else {
-        model.packets.search(back, |row| {
-            exchange_at(rows, row).is_some_and(crate::timeline::Exchange::is_problem)
-        })
-    };
-    if !go(model, rows, index) {
-        model.say("no problem in these rows", false);
-    }
-}
-
-/// Selects the row at `index` of the list in use; tells whether there was one.
-fn go(model: &mut Model, rows: &dyn Rows, index: Option<usize>) -> bool {
-    let Some(index) = index else {
-        return false;
-    };
-    if model.list() == Focus::Sessions {
-        model.sessions.follow = false;
-        model.sessions.select_at(index);
-        sync::follow_session(model, rows);
-    } else {
-        model.packets.follow = false;
-        model.packets.select_at(index);
-    }
-    fresh(model);
-    true
 }

@@ -63,7 +63,9 @@ fn keys(pen: &mut Pen<'_>, contexts: &[Context]) {
             .map(|(name, hint, _)| name.chars().count() + hint.chars().count() + 3)
             .sum()
     };
-    while !hints.is_empty() && width(&hints) + width(&last) > usize::from(pen.left()) {
+    // The blanks behind the last one may be cut.
+    let room = usize::from(pen.left()) + 2;
+    while !hints.is_empty() && width(&hints) + width(&last) > room {
         hints.pop();
     }
     for (name, hint, _) in hints.iter().chain(&last) {

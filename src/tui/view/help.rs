@@ -71,6 +71,7 @@ fn lines() -> Vec<(String, String, bool)> {
     let mut lines = Vec::new();
     for (context, title) in [
         (Context::Anywhere, "Everywhere"),
+        (Context::Panes, "With sessions and packets"),
         (Context::List, "In a list"),
         (Context::Hex, "In Hex"),
         (Context::Prompt, "While typing"),

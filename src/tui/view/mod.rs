@@ -48,7 +48,10 @@ fn draw_rows(frame: &mut Frame<'_>, model: &Model, rows: &dyn Rows) -> Drawn {
     let area = frame.area();
     let buf = frame.buffer_mut();
     buf.set_style(area, style(model.look, Role::Text));
-    let mut drawn = Drawn::default();
+    let mut drawn = Drawn {
+        log: (model.log.top, model.log.shown),
+        ..Drawn::default()
+    };
     // A frame of another size than the model's is about to be followed by one of the same size.
     if area.as_size() != model.size || area.is_empty() {
         return drawn;
@@ -65,7 +68,7 @@ fn draw_rows(frame: &mut Frame<'_>, model: &Model, rows: &dyn Rows) -> Drawn {
         drawn.detail_lines = detail::draw(buf, area, model, rows);
     }
     if let Some(area) = layout.log {
-        log::draw(buf, area, model, rows);
+        drawn.log = log::draw(buf, area, model, rows);
     }
     let cursor = footer::draw(buf, layout.footer, model);
     drawn.help_lines = help::draw(buf, model);
