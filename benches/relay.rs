@@ -1,4 +1,4 @@
-//! What relaying costs: CPU per GiB of uploads and per thousand Pings, beside nginx and HAProxy.
+//! What relaying costs: CPU per GiB of uploads and per thousand Pings, beside nginx and `HAProxy`.
 //!
 //! `cargo bench --bench relay [-- ours nginx ...]`. Proxies and the server that they stand before run in
 //! processes of their own, so that the CPU time of a proxy is its own; the load is made here. Prints a
@@ -7,7 +7,8 @@
 #![expect(
     clippy::print_stdout,
     clippy::cast_precision_loss,
-    reason = "a report for people"
+    clippy::disallowed_methods,
+    reason = "a report for people, about time"
 )]
 
 use std::io::{BufRead, BufReader, Read, Write};
