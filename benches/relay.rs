@@ -26,8 +26,7 @@ const FRAGMENT: usize = 1 << 20;
 const FRAGMENTS: usize = 2048;
 const PINGS: usize = 20_000;
 const REPETITIONS: usize = 3;
-/// nginx refuses methods with an underscore, so everybody gets PUT.
-const PING: &[u8] = b"PUT /up/f HTTP/1.1\r\nHost: h\r\nUser-Agent: Microsoft BITS/7.8\r\n\
+const PING: &[u8] = b"BITS_POST /up/f HTTP/1.1\r\nHost: h\r\nUser-Agent: Microsoft BITS/7.8\r\n\
     BITS-Packet-Type: Ping\r\nBITS-Supported-Protocols: {7df0354d-249b-430f-820d-3d2a9bef4931}\r\n\
     Content-Length: 0\r\n\r\n";
 const ACK: &[u8] = b"HTTP/1.1 200 OK\r\nBITS-Packet-Type: Ack\r\nContent-Length: 0\r\n\r\n";
@@ -210,7 +209,7 @@ fn measure(process: &Process, port: u16) -> Cost {
         }
         assert!(ack.starts_with(b"HTTP/1.1 200"));
     };
-    let head = format!("PUT /up/f HTTP/1.1\r\nHost: h\r\nContent-Length: {FRAGMENT}\r\n\r\n");
+    let head = format!("BITS_POST /up/f HTTP/1.1\r\nHost: h\r\nContent-Length: {FRAGMENT}\r\n\r\n");
     let fragment = [head.as_bytes(), &vec![b'x'; FRAGMENT]].concat();
     for _ in 0..16 {
         stream.write_all(&fragment).expect("it takes it");
