@@ -251,7 +251,7 @@ fn free_port() -> u16 {
 fn nginx(sink: u16, dir: &Path) -> (Process, u16) {
     let port = free_port();
     let config = format!(
-        "daemon off; worker_processes 1; pid {dir}/nginx.pid; error_log {dir}/error.log;\n\
+        "daemon off; master_process off; pid {dir}/nginx.pid; error_log {dir}/error.log;\n\
          events {{ worker_connections 1024; }}\n\
          http {{ access_log off; client_max_body_size 0; keepalive_requests 10000000; tcp_nodelay on;\n\
          client_body_temp_path {dir}/a; proxy_temp_path {dir}/b; fastcgi_temp_path {dir}/c;\n\
