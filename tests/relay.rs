@@ -184,7 +184,7 @@ async fn only_the_server_says_continue() {
     let mut server = stage.server().await;
     hear(&mut server, head).await;
     let mut one = [0];
-    let waited = timeout(Duration::from_secs(60), stage.client.read(&mut one)).await;
+    let waited = timeout(Duration::from_mins(1), stage.client.read(&mut one)).await;
     assert!(waited.is_err(), "the relay said something itself");
     for line in [
         &b"HTTP/1.1 100 Continue\r\n\r\n"[..],
@@ -427,7 +427,7 @@ async fn a_slow_recorder_slows_the_relay_and_misses_nothing() {
         client.shutdown().await.unwrap();
         rest(&mut client).await
     });
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     assert!(!sender.is_finished(), "nobody took the events");
     let mut servers = stage.servers;
     let server = tokio::spawn(async move {

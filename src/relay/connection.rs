@@ -107,8 +107,8 @@ async fn converse<C: Stream, D: Dial>(
             taken => break taken,
         }
     };
-    let dialled = match dial(state, client, dialler).await? {
-        Ok(dialled) => dialled,
+    let opened = match dial(state, client, dialler).await? {
+        Ok(opened) => opened,
         Err(error) => {
             let fin = matches!(first, Taken::Fin(_));
             if fin {
@@ -119,14 +119,14 @@ async fn converse<C: Stream, D: Dial>(
             return None;
         }
     };
-    let upstream = Side::new(dialled.stream, Leg::Upstream);
+    let upstream = Side::new(opened.stream, Leg::Upstream);
     let opening = What::Opening {
-        client: dialled.client,
-        server: dialled.server,
+        client: opened.client,
+        server: opened.server,
     };
     state.tap.tell(Leg::Upstream, opening).await;
     state.tap.tell(Leg::Upstream, What::Opened).await;
-    if let Some(fact) = dialled.tls {
+    if let Some(fact) = opened.tls {
         let text = "TLS towards the server is up.".to_owned();
         state.tap.note(Leg::Upstream, text, fact).await;
     }
@@ -147,15 +147,15 @@ async fn dial<C: Stream, D: Dial>(
     let limit = state.config.connect_timeout;
     let dial = async {
         tokio::select! {
-            dialled = timeout(limit, dialler.dial(limit)) => Some(dialled),
+            tried = timeout(limit, dialler.dial(limit)) => Some(tried),
             () = client.stream.broken() => None,
         }
     };
-    let Some(dialled) = state.unless_over(dial).await? else {
+    let Some(tried) = state.unless_over(dial).await? else {
         state.reset_by(Leg::Client).await;
         return None;
     };
-    Some(dialled.unwrap_or_else(|_| {
+    Some(tried.unwrap_or_else(|_| {
         Err(DialError {
             reason: format!("no connection within {limit:?}"),
             timed_out: true,

@@ -85,6 +85,10 @@ pub(super) struct Books {
 
 /// What has happened to one leg.
 #[derive(Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts that come in any order and combination"
+)]
 pub(super) struct LegBooks {
     /// The peer's FIN arrived and was passed on.
     pub(super) ended: bool,

@@ -19,7 +19,7 @@ impl Speech {
         let mut cuts = self.cuts.iter().copied();
         let mut cut = 1;
         while !rest.is_empty() {
-            cut = cuts.next().unwrap_or(cut.max(1024));
+            cut = cuts.next().unwrap_or_else(|| cut.max(1024));
             let (piece, after) = rest.split_at(cut.min(rest.len()));
             stream.write_all(piece).await.expect("the relay reads");
             tokio::task::yield_now().await;
@@ -179,7 +179,7 @@ proptest! {
 #[tokio::test(start_paused = true)]
 async fn a_fragment_of_13_mib_passes_as_it_is() {
     let body: Vec<u8> = (0..13 << 20_u32)
-        .map(|n: u32| (n ^ (n >> 8)) as u8)
+        .map(|n: u32| (n ^ (n >> 8)).to_le_bytes()[0])
         .collect();
     let head = format!(
         "BITS_POST /f HTTP/1.1\r\nContent-Length: {}\r\n\r\n",

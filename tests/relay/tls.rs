@@ -47,7 +47,7 @@ fn authority(names: &[&str]) -> (TempDir, PathBuf, TlsAcceptor) {
 async fn start(host: &str, ca: Vec<PathBuf>) -> (Running, TcpListener) {
     Running::start(|config| {
         config.upstream.tls = true;
-        config.upstream.host = host.to_owned();
+        host.clone_into(&mut config.upstream.host);
         config.upstream_ca = ca;
     })
     .await
