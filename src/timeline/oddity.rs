@@ -51,6 +51,10 @@ impl Live {
                 (Some(half), Stream::Responses) => open.answered = half,
             }
         }
+        if what == Malformed::HeadAbsent && self.lane(stream).run.is_some() {
+            // The remark about the missing bytes says it.
+            return;
+        }
         let said = match what {
             Malformed::HeadCut => "a message breaks off inside its head",
             Malformed::NotHttp => "something begins that is not HTTP",
@@ -95,8 +99,10 @@ impl Live {
         }
         let at = lane.at(offset);
         self.end_run(stream, |_| true, ledger);
+        let front = self.open.front().map(|open| open.no);
         self.lane(stream).run = Some(Run {
             kind,
+            exchange: front.filter(|_| kind != RunKind::Stray),
             at,
             offset,
             len,
@@ -127,7 +133,6 @@ impl Live {
             }
             RunKind::Missing(Missing::NotKept) => return,
         };
-        let exchange = self.open.front().map(|open| open.no);
-        ledger.observe(run.at, conn, exchange, text);
+        ledger.observe(run.at, conn, run.exchange, text);
     }
 }
