@@ -222,7 +222,7 @@ fn what(longest: u64) -> impl Strategy<Value = What> {
 
 fn events(longest: u64) -> impl Strategy<Value = Vec<Event>> {
     let leg = prop_oneof![5 => Just(Leg::Client), 1 => Just(Leg::Upstream)];
-    let event = (0..4_u32, leg, what(longest));
+    let event = (1..5_u32, leg, what(longest));
     prop::collection::vec(event, 1..60).prop_map(|list| {
         (0..)
             .zip(list)
@@ -234,6 +234,15 @@ fn events(longest: u64) -> impl Strategy<Value = Vec<Event>> {
             })
             .collect()
     })
+}
+
+/// The connections that [`events`] uses, from their start.
+fn opened() -> Vec<Event> {
+    let mut talk = Talk::silent();
+    for _ in 0..4 {
+        talk.connect("10.0.0.5");
+    }
+    talk.events
 }
 
 proptest! {
@@ -250,6 +259,7 @@ proptest! {
         events in events(1 << 40),
         lengths in prop::collection::vec(1..40_usize, 1..200),
     ) {
+        let events = [opened(), events].concat();
         let mut next = lengths.iter().copied().cycle();
         let pieces = cut(&events, || next.next().unwrap_or(1));
         let (whole, pieces) = (finished(&events), finished(&pieces));

@@ -9,9 +9,9 @@ use std::time::Duration;
 use crate::event::{Close, ConnId, Direction, Event, Fact, Leg, Missing, Note, What};
 use crate::wire::{Conversation, Seen, Stream};
 
-use super::exchange::{Half, Open};
 use super::lane::{Lane, RunKind};
 use super::ledger::{Ledger, Locus};
+use super::open::{Half, Open};
 use super::row::{Remark, Text};
 use super::uploads::Here;
 

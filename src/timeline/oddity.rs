@@ -5,9 +5,9 @@ use crate::event::Missing;
 use crate::wire::{Malformed, Stream};
 
 use super::connection::Live;
-use super::exchange::Half;
 use super::lane::{Run, RunKind, towards};
 use super::ledger::Ledger;
+use super::open::Half;
 
 impl Live {
     pub(super) fn malformed(
@@ -50,6 +50,10 @@ impl Live {
                 }
                 (Some(half), Stream::Responses) => open.answered = half,
             }
+        }
+        if what == Malformed::HeadAbsent && self.lane(stream).run.is_some() {
+            // The remark about the missing bytes says it.
+            return;
         }
         let said = match what {
             Malformed::HeadCut => "a message breaks off inside its head",
@@ -95,8 +99,10 @@ impl Live {
         }
         let at = lane.at(offset);
         self.end_run(stream, |_| true, ledger);
+        let front = self.open.front().map(|open| open.no);
         self.lane(stream).run = Some(Run {
             kind,
+            exchange: front.filter(|_| kind != RunKind::Stray),
             at,
             offset,
             len,
@@ -127,7 +133,6 @@ impl Live {
             }
             RunKind::Missing(Missing::NotKept) => return,
         };
-        let exchange = self.open.front().map(|open| open.no);
-        ledger.observe(run.at, conn, exchange, text);
+        ledger.observe(run.at, conn, run.exchange, text);
     }
 }
