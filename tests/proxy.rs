@@ -2,7 +2,7 @@
 
 mod support {
     #![allow(dead_code, reason = "each test binary uses its own part")]
-    pub mod binary;
+    pub(crate) mod binary;
 }
 
 use std::io::{Read, Write};

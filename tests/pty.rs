@@ -2,13 +2,14 @@
 #![cfg(unix)]
 
 use std::io::{Read, Write};
+use std::num::NonZero;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
 /// Longer than any screen takes to change on a busy machine; a test that waits so long has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The binary in a terminal, and what the terminal shows.
 struct Terminal {
@@ -33,7 +34,11 @@ impl Terminal {
         let child = pair.slave.spawn_command(command).unwrap();
         drop(pair.slave);
         let screen = Arc::new((
-            Mutex::new(vt100::Parser::new(rows, cols, 0)),
+            Mutex::new(vt100::Parser::new(
+                NonZero::new(rows).unwrap(),
+                NonZero::new(cols).unwrap(),
+                0,
+            )),
             Condvar::new(),
         ));
         let mut reader = pair.master.try_clone_reader().unwrap();

@@ -1,19 +1,32 @@
 //! Recordings of other people's clients and servers give the rows that tshark and the eye find.
 //!
-//! They are not ours to ship: `BITSTAP_RECORDINGS=DIR cargo test --test real_traffic -- --ignored`.
+//! They are not ours to ship, so a checkout may be without them; where `CI=true` they must be there.
 
 #[path = "support/conversation.rs"]
 mod conversation;
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use bitstap::capture::{Record, open};
 use bitstap::timeline::Timeline;
 use conversation::{rows, sessions};
 
+/// Where the recordings lie beside a checkout.
+const RECORDINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/pcaps");
+
+/// Tells whether there is something to test with, and says so where there is not.
+fn present() -> bool {
+    let there = Path::new(RECORDINGS).is_dir();
+    let ci = std::env::var_os("CI").is_some_and(|value| value == "true");
+    assert!(there || !ci, "CI=true, but {RECORDINGS} is not there");
+    if !there {
+        eprintln!("left out: {RECORDINGS} is not there");
+    }
+    there
+}
+
 fn read(name: &str) -> Timeline {
-    let directory = std::env::var_os("BITSTAP_RECORDINGS").expect("BITSTAP_RECORDINGS=DIR");
-    let path = PathBuf::from(directory).join(format!("{name}.pcap"));
+    let path = Path::new(RECORDINGS).join(format!("{name}.pcap"));
     let mut timeline = Timeline::new();
     for record in open(&path).expect(name) {
         if let Record::Event { event, position } = record.expect(name) {
@@ -185,8 +198,10 @@ const DOWNLOADS: &[Expected] = &[
 ];
 
 #[test]
-#[ignore = "needs recordings of others: BITSTAP_RECORDINGS=DIR"]
 fn uploads() {
+    if !present() {
+        return;
+    }
     for (name, expected, kept) in UPLOADS {
         let timeline = read(name);
         assert_eq!(rows(&timeline), *expected, "{name}");
@@ -196,8 +211,10 @@ fn uploads() {
 }
 
 #[test]
-#[ignore = "needs recordings of others: BITSTAP_RECORDINGS=DIR"]
 fn downloads() {
+    if !present() {
+        return;
+    }
     for (name, expected, kept) in DOWNLOADS {
         let timeline = read(name);
         assert_eq!(rows(&timeline), *expected, "{name}");
@@ -208,8 +225,10 @@ fn downloads() {
 }
 
 #[test]
-#[ignore = "needs recordings of others: BITSTAP_RECORDINGS=DIR"]
 fn a_reply_in_part() {
+    if !present() {
+        return;
+    }
     let timeline = read("mcbup-4.2-upload-reply");
     let session = &timeline.sessions()[0];
     assert_eq!(session.reply_bytes, 590);

@@ -91,7 +91,7 @@ pub struct Ack {
 /// Reads a request head.
 ///
 /// An upload is a `BITS_POST`, a request that says so by method override, or one with a packet type. A
-/// download's HEAD or GET is one of a BITS user agent, or one with `Range` or `If-Unmodified-Since`
+/// download's HEAD or GET is one of a BITS user agent or of none at all, or one with `Range` or `If-Unmodified-Since`
 /// (a GET of a known reply URL needs more than the head to be seen as one). A notification is a POST
 /// with BITS-Original-Request-URL.
 pub fn read_request(head: &Head) -> Request {
@@ -137,7 +137,8 @@ pub fn read_request(head: &Head) -> Request {
         let ours = request
             .user_agent
             .as_deref()
-            .is_some_and(|agent| agent.contains("BITS/"));
+            // Wine's BITS service names no agent; observed: its downloads from nginx.
+            .is_none_or(|agent| agent.contains("BITS/"));
         download_packet(method).filter(|_| ours || request.ranged || conditional)
     };
     request

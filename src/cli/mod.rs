@@ -52,7 +52,7 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Command::Demo(args) => demo::run(args),
         Command::Proxy(args) => proxy::run(*args),
-        Command::View(args) => view::run(args),
+        Command::View(args) => view::run(&args),
         Command::Serve(args) => serve::run(*args),
         Command::Send(args) => send::run(*args),
         Command::Fetch(args) => fetch::run(*args),

@@ -17,7 +17,7 @@ use super::unit;
     after_help = "Examples:\n  bitstap proxy --upstream http://iis.corp --capture upload.pcapng\n  bitstap proxy --upstream https://bits.example --listen 127.0.0.1:0 --json --until sessions=1\n\nThen point the client at the address it prints instead of the server's."
 )]
 pub(super) struct Args {
-    /// The server: http://HOST[:PORT] or https://HOST[:PORT]
+    /// The server: `http://HOST[:PORT]` or `https://HOST[:PORT]`
     #[arg(long, value_name = "URL", value_parser = upstream)]
     upstream: Target,
     /// Address to listen on; port 0 takes a free one; repeatable
@@ -112,11 +112,10 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
 fn warn_beyond_loopback(listen: &[String]) {
     use std::io::Write;
     for address in listen {
-        let loopback = address
-            .parse::<std::net::SocketAddr>()
-            .map_or(address.starts_with("localhost:"), |address| {
-                address.ip().is_loopback()
-            });
+        let loopback = address.parse::<std::net::SocketAddr>().map_or_else(
+            |_| address.starts_with("localhost:"),
+            |address| address.ip().is_loopback(),
+        );
         if !loopback {
             // A closed standard error must not stop the proxy.
             let _ = writeln!(

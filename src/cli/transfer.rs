@@ -68,14 +68,14 @@ impl Job {
     pub(super) fn retry_delay(&self) -> Duration {
         self.retry_delay.unwrap_or(match self.profile {
             Patience::Quick => Duration::from_secs(5),
-            Patience::Windows => Duration::from_secs(600),
+            Patience::Windows => Duration::from_mins(10),
         })
     }
 
     /// Returns the time without progress after which a job fails.
     pub(super) fn no_progress_timeout(&self) -> Duration {
         self.no_progress_timeout
-            .unwrap_or(Duration::from_secs(14 * 24 * 3600))
+            .unwrap_or(Duration::from_hours(14 * 24))
     }
 
     /// Makes the display of this job.

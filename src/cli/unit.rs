@@ -31,7 +31,7 @@ mod tests {
         assert!(size("many").unwrap_err().contains("64KiB"));
         assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
         assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
-        assert_eq!(duration("1h 30m"), Ok(Duration::from_secs(5400)));
+        assert_eq!(duration("1h 30m"), Ok(Duration::from_mins(90)));
         assert!(duration("soon").unwrap_err().contains("30s"));
     }
 }

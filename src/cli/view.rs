@@ -41,7 +41,7 @@ pub(super) struct Args {
 const BATCH: usize = 256;
 
 /// Runs the subcommand.
-pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
+pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let stop = Arc::new(AtomicBool::new(false));
     let source = if args.follow {
         follow(&args.files)?
@@ -50,7 +50,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     };
     stage::raise_on_signal(&stop)?;
     if args.format.wants_screen() {
-        on_screen(args, source, stop)
+        on_screen(args, source, &stop)
     } else {
         headless(args.format, source, &stop)
     }
@@ -85,7 +85,7 @@ fn headless(format: Format, mut source: Source, stop: &AtomicBool) -> Result<Exi
     Ok(ExitCode::SUCCESS)
 }
 
-fn on_screen(args: Args, source: Source, stop: Arc<AtomicBool>) -> Result<ExitCode, Failure> {
+fn on_screen(args: &Args, source: Source, stop: &Arc<AtomicBool>) -> Result<ExitCode, Failure> {
     let names: Vec<String> = args
         .files
         .iter()
@@ -98,23 +98,20 @@ fn on_screen(args: Args, source: Source, stop: Arc<AtomicBool>) -> Result<ExitCo
         ..Status::default()
     }));
 
-    let folder = match source.direct() {
-        Some(_) => None,
-        None => Some(stage::temporary_folder()?),
+    // What positions do not read back from is copied into our own form.
+    let (folder, copy, file) = if let Some(path) = source.direct() {
+        (None, None, path.to_owned())
+    } else {
+        let folder = stage::temporary_folder()?;
+        let file = folder.path().join("copy.pcapng");
+        let options = capture::Options {
+            start_ns: source.start_ns(),
+            ..capture::Options::default()
+        };
+        let writer = Writer::create(&file, options)?;
+        (Some(folder), Some(writer), file)
     };
-    let (read_back, copy): (Arc<dyn ReadBack + Send + Sync>, _) = match (source.direct(), &folder) {
-        (Some(path), _) => (Arc::new(CaptureFile::open(path)?), None),
-        (None, Some(folder)) => {
-            let path = folder.path().join("copy.pcapng");
-            let options = capture::Options {
-                start_ns: source.start_ns(),
-                ..capture::Options::default()
-            };
-            let writer = Writer::create(&path, options)?;
-            (Arc::new(CaptureFile::open(&path)?), Some(writer))
-        }
-        (None, None) => return Err(Failure::new("no folder for a temporary capture")),
-    };
+    let read_back: Arc<dyn ReadBack + Send + Sync> = Arc::new(CaptureFile::open(&file)?);
 
     let loader = {
         let (timeline, status) = (timeline.clone(), status.clone());
@@ -137,6 +134,7 @@ fn on_screen(args: Args, source: Source, stop: Arc<AtomicBool>) -> Result<ExitCo
     stop.store(true, Ordering::Relaxed);
     // A loader that panicked has nothing more to say; the screen is over.
     let _ = loader.join();
+    drop(folder);
     stage::after_screen(&shown.context("cannot run the screen")?);
     Ok(ExitCode::SUCCESS)
 }

@@ -142,6 +142,10 @@ fn parts(start: u64, bytes: &Bytes, content: &[Range<u64>]) -> Vec<Part> {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::single_range_in_vec_init,
+    reason = "the ranges are the argument, one or many"
+)]
 mod tests {
     use super::*;
 

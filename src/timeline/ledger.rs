@@ -67,8 +67,8 @@ pub(super) struct Book {
     pub(super) host_id: Option<Text>,
     /// Create-Session that has no answer yet.
     pub(super) creating: Option<u32>,
-    /// End of the furthest byte that passed since the last restart.
-    pub(super) furthest: u64,
+    /// Offset that the server told last since the last restart.
+    pub(super) told: u64,
     /// Bytes of the file that passed.
     pub(super) passed: Coverage,
     /// Bytes of the reply that passed.

@@ -170,7 +170,8 @@ pub struct Session {
     pub exchanges: u32,
     pub connections: u32,
     pub restarts: u32,
-    /// How often the server told an offset below what it had acknowledged or been sent.
+    /// How often the server told an offset below the one it told before, or with 200 below the end of
+    /// the fragment.
     pub rewinds: u32,
     pub reply_url: Option<Text>,
     /// Upload-reply: bytes of the reply that arrived.

@@ -216,7 +216,6 @@ impl Ledger {
             let from = start.saturating_add(before);
             let to = from.saturating_add(len);
             row.resent = row.resent.saturating_add(book.passed.overlap(from, to));
-            book.furthest = book.furthest.max(to);
         }
     }
 
@@ -322,7 +321,7 @@ impl Ledger {
             if again {
                 row.restarts = row.restarts.saturating_add(1);
                 row.acknowledged = 0;
-                book.furthest = 0;
+                book.told = 0;
             }
             let verb = if again {
                 "created the session anew"
@@ -377,14 +376,16 @@ impl Ledger {
             book.tale.tell(row, said.to_owned());
             return false;
         };
-        let known = row.acknowledged.max(book.furthest);
+        let known = match answer {
+            Answer::Done => book.told.max(end.unwrap_or(0)),
+            _ => book.told,
+        };
+        book.told = told;
         if told < known {
             row.rewinds = row.rewinds.saturating_add(1);
             book.tale.tell(
                 row,
-                format!(
-                    "The server asked the client to go back to byte {told}; {known} had been sent."
-                ),
+                format!("The server asked the client to go back from byte {known} to byte {told}."),
             );
         } else if answer == Answer::OutOfStep {
             book.tale.tell(

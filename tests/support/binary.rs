@@ -9,22 +9,22 @@ use std::time::Duration;
 use serde_json::Value;
 
 /// Longer than anything here takes on a busy machine; a test that waits so long has failed.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Makes a command of the binary under test.
-pub fn bitstap<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Command {
+pub(crate) fn bitstap<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bitstap"));
     command.args(args).stdin(Stdio::null());
     command
 }
 
 /// Runs the binary to its end.
-pub fn output<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Output {
+pub(crate) fn output<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Output {
     bitstap(args).output().expect("the binary starts")
 }
 
 /// Runs the binary with `--json` to its end, which must be a good one, and returns its lines.
-pub fn json<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Vec<Value> {
+pub(crate) fn json<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Vec<Value> {
     let output = bitstap(args).arg("--json").output().expect("it starts");
     assert!(
         output.status.success(),
@@ -36,7 +36,7 @@ pub fn json<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Vec<Value> {
 }
 
 /// Reads JSON Lines.
-pub fn lines(text: &[u8]) -> Vec<Value> {
+pub(crate) fn lines(text: &[u8]) -> Vec<Value> {
     String::from_utf8_lossy(text)
         .lines()
         .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
@@ -44,12 +44,12 @@ pub fn lines(text: &[u8]) -> Vec<Value> {
 }
 
 /// Returns the lines of one type.
-pub fn of_type<'l>(lines: &'l [Value], wanted: &str) -> Vec<&'l Value> {
+pub(crate) fn of_type<'l>(lines: &'l [Value], wanted: &str) -> Vec<&'l Value> {
     lines.iter().filter(|line| line["type"] == wanted).collect()
 }
 
 /// Returns the last `session` line of each session, by number.
-pub fn sessions(lines: &[Value]) -> Vec<&Value> {
+pub(crate) fn sessions(lines: &[Value]) -> Vec<&Value> {
     let mut last = std::collections::BTreeMap::new();
     for line in of_type(lines, "session") {
         last.insert(line["no"].as_u64(), line);
@@ -58,15 +58,15 @@ pub fn sessions(lines: &[Value]) -> Vec<&Value> {
 }
 
 /// A binary that listens.
-pub struct Running {
-    pub child: Child,
-    pub ready: Value,
+pub(crate) struct Running {
+    pub(crate) child: Child,
+    pub(crate) ready: Value,
     stdout: Receiver<String>,
 }
 
 impl Running {
     /// Starts the binary with `--json` and waits until its ports accept.
-    pub fn start<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Self {
+    pub(crate) fn start<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Self {
         let mut child = bitstap(args)
             .arg("--json")
             .stdout(Stdio::piped())
@@ -94,7 +94,7 @@ impl Running {
     }
 
     /// Returns the first address that it listens on.
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.ready["listen"][0]
             .as_str()
             .expect("an address")
@@ -103,12 +103,12 @@ impl Running {
     }
 
     /// Returns an `http://` URL of `path` there.
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address())
     }
 
     /// Waits for a line of the type.
-    pub fn wait_for(&self, wanted: &str) -> Value {
+    pub(crate) fn wait_for(&self, wanted: &str) -> Value {
         loop {
             let line = self.stdout.recv_timeout(PATIENCE).expect("a line comes");
             let value: Value = serde_json::from_str(&line).expect("it is JSON");
@@ -119,13 +119,13 @@ impl Running {
     }
 
     /// Asks it to end, as Ctrl-C does, and returns its exit code and the lines not read so far.
-    pub fn interrupt(mut self) -> (Option<i32>, Vec<Value>) {
+    pub(crate) fn interrupt(mut self) -> (Option<i32>, Vec<Value>) {
         signal(&self.child, "INT");
         self.finish()
     }
 
     /// Waits for it to end by itself.
-    pub fn finish(&mut self) -> (Option<i32>, Vec<Value>) {
+    pub(crate) fn finish(&mut self) -> (Option<i32>, Vec<Value>) {
         let mut lines = Vec::new();
         while let Ok(line) = self.stdout.recv_timeout(PATIENCE) {
             lines.push(serde_json::from_str(&line).expect("it is JSON"));
@@ -135,7 +135,7 @@ impl Running {
     }
 
     /// Ends it without a chance to clean up, as `kill -9` does.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().expect("it runs");
         self.child.wait().expect("it has ended");
     }
@@ -150,7 +150,7 @@ impl Drop for Running {
 }
 
 /// Sends a signal by name.
-pub fn signal(child: &Child, name: &str) {
+pub(crate) fn signal(child: &Child, name: &str) {
     let status = Command::new("kill")
         .args([format!("-{name}"), child.id().to_string()])
         .status()
@@ -159,7 +159,7 @@ pub fn signal(child: &Child, name: &str) {
 }
 
 /// Reads a stream to its end into a string.
-pub fn text(mut stream: impl Read) -> String {
+pub(crate) fn text(mut stream: impl Read) -> String {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).expect("it can be read");
     String::from_utf8_lossy(&bytes).into_owned()
