@@ -149,6 +149,7 @@ impl Timeline {
         for (_, mut live) in left {
             live.finish(self.latest, &mut self.seen, &mut self.ledger);
         }
+        self.ledger.release_all();
     }
 
     /// Returns all exchanges; number `n` is at index `n - 1`.

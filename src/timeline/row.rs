@@ -170,8 +170,8 @@ pub struct Session {
     pub exchanges: u32,
     pub connections: u32,
     pub restarts: u32,
-    /// How often the server told an offset below the one it told before, or with 200 below the end of
-    /// the fragment.
+    /// How often the server sent the client back: told an offset below the one it told before, below the
+    /// fragment's first byte, or with 200 below its end.
     pub rewinds: u32,
     pub reply_url: Option<Text>,
     /// Upload-reply: bytes of the reply that arrived.
