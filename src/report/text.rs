@@ -70,15 +70,15 @@ pub fn session(session: &Session) -> String {
         }
         _ => text.push_str(&format!(", {done} bytes")),
     }
-    for (count, word) in [
+    for (number, word) in [
         (session.restarts, "restart"),
         (session.rewinds, "rewind"),
         (session.connections, "connection"),
         (session.exchanges, "exchange"),
     ] {
-        if count > 0 {
-            let plural = if count == 1 { "" } else { "s" };
-            text.push_str(&format!(", {count} {word}{plural}"));
+        if number > 0 {
+            text.push_str(", ");
+            text.push_str(&count(u64::from(number), word));
         }
     }
     if session.resent > 0 {
@@ -103,13 +103,19 @@ pub fn note(remark: &Remark) -> String {
 /// Returns the last line.
 pub fn summary(summary: &Summary) -> String {
     format!(
-        "{} exchanges, {} sessions, {} connections; {} to the server, {} to the client",
-        summary.exchanges,
-        summary.sessions,
-        summary.connections,
+        "{}, {}, {}; {} to the server, {} to the client",
+        count(summary.exchanges, "exchange"),
+        count(summary.sessions, "session"),
+        count(summary.connections, "connection"),
         unit::size(summary.to_server),
         unit::size(summary.to_client),
     )
+}
+
+/// Returns `1 session`, `2 sessions`.
+fn count(number: u64, word: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {word}{plural}")
 }
 
 /// Returns `text` with everything that could move a terminal's cursor or reorder its line escaped, and
