@@ -10,9 +10,7 @@ use std::time::Duration;
 use bitstap::event::{Close, Direction};
 use bitstap::timeline::{Change, SessionKind, SessionState};
 use conversation::{Talk, rows, sessions};
-use examples::{
-    DOWNLOAD, NOTIFICATION, REPLY_DOWNLOAD, REPLY_UPLOAD, STRICT_RESUME, UPLOAD,
-};
+use examples::{DOWNLOAD, NOTIFICATION, REPLY_DOWNLOAD, REPLY_UPLOAD, STRICT_RESUME, UPLOAD};
 
 const PING: &str = "> BITS_POST /up/report.csv HTTP/1.1
     > BITS-Packet-Type: Ping
