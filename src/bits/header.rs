@@ -276,13 +276,12 @@ pub fn ranges(value: &[u8]) -> Vec<(u64, Option<u64>)> {
     };
     list.split(',')
         .filter_map(|range| {
-            let (first, last) = range.split_once('-')?;
-            let first = decimal(first)?;
-            let last = match last.trim() {
+            let (first, end) = range.split_once('-')?;
+            let end = match end.trim() {
                 "" => None,
                 digits => Some(decimal(digits)?),
             };
-            Some((first, last))
+            Some((decimal(first)?, end))
         })
         .collect()
 }

@@ -39,9 +39,9 @@ impl Packet {
 /// A request in the protocol's terms.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Request {
-    /// `None`: BITS_POST with an unknown or missing packet type, or HTTP that is none of BITS.
+    /// `None`: `BITS_POST` with an unknown or missing packet type, or HTTP that is none of BITS.
     pub packet: Option<Packet>,
-    /// The request is a BITS_POST (also by method override) or carries a packet type.
+    /// The request is a `BITS_POST` (also by method override) or carries a packet type.
     pub upload: bool,
     /// As sent; an opaque string.
     pub session_id: Option<String>,

@@ -124,9 +124,8 @@ pub const fn step(state: State, packet: Packet, outcome: Outcome) -> State {
     use State::{Cancelled, Closed, Complete, Failed, Lost, Open, Uploaded, Uploading};
 
     match (state, packet, outcome) {
-        (Closed | Cancelled | Complete, _, _) => state,
         (Open, Fragment, Outcome::Passing) => Uploading,
-        (_, _, Outcome::Passing) => state,
+        (Closed | Cancelled | Complete, _, _) | (_, _, Outcome::Passing) => state,
         (_, _, Outcome::Answered { answer, last }) => match (packet, answer) {
             (CreateSession, Done) => Open,
             (Fragment, Done | OutOfStep) if last => Uploaded,

@@ -3,12 +3,24 @@
 //! A capture holds only events. It is appended and flushed as things happen, so that after a kill
 //! everything up to the last block is there; a torn tail is cut with a note. Knows no HTTP.
 
+mod block;
+mod header;
+pub mod import;
+mod link;
+mod mark;
+mod packets;
 pub mod read_back;
 pub mod reader;
+mod reassemble;
+mod segment;
+mod sink;
+mod source;
+mod unknown;
 pub mod writer;
 
 use std::path::PathBuf;
 
+pub use import::Import;
 pub use read_back::CaptureFile;
 pub use reader::{Reader, Record, open};
 pub use writer::{Options, Writer};

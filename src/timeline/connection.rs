@@ -10,7 +10,7 @@ use crate::event::{Close, ConnId, Direction, Event, Fact, Leg, Missing, Note, Wh
 use crate::wire::{Conversation, Seen, Stream};
 
 use super::exchange::{Half, Open};
-use super::lane::{Lane, Run, RunKind, towards};
+use super::lane::{Lane, RunKind};
 use super::ledger::{Ledger, Locus};
 use super::row::{Remark, Text};
 use super::uploads::Here;
@@ -34,6 +34,8 @@ pub(super) struct Live {
     pub(super) requests: Lane,
     pub(super) responses: Lane,
     pub(super) open: VecDeque<Open>,
+    /// An exchange may be over that is still among the open ones.
+    pub(super) unsettled: bool,
     pub(super) here: Here,
     /// Downloads that this connection carried.
     pub(super) downloads: Vec<u32>,
@@ -62,6 +64,7 @@ impl Live {
             requests: Lane::new(Stream::Requests),
             responses: Lane::new(Stream::Responses),
             open: VecDeque::new(),
+            unsettled: false,
             here: Here::default(),
             downloads: Vec::new(),
             last: None,
@@ -272,6 +275,7 @@ impl Live {
                 _ => {}
             }
         }
+        self.unsettled = true;
         self.settle(at, ledger);
     }
 
@@ -324,60 +328,5 @@ impl Live {
             exchange,
             text: note.text.clone(),
         });
-    }
-
-    /// Adds bytes to a run of oddities; a run of another kind ends.
-    pub(super) fn add_to_run(
-        &mut self,
-        stream: Stream,
-        kind: RunKind,
-        offset: u64,
-        len: u64,
-        ledger: &mut Ledger,
-    ) {
-        let lane = self.lane(stream);
-        if let Some(run) = &mut lane.run
-            && run.kind == kind
-            && run.offset.saturating_add(run.len) == offset
-        {
-            run.len = run.len.saturating_add(len);
-            return;
-        }
-        let at = lane.at(offset);
-        self.end_run(stream, |_| true, ledger);
-        self.lane(stream).run = Some(Run {
-            kind,
-            at,
-            offset,
-            len,
-        });
-    }
-
-    /// Ends the run of one direction, if there is one that is `meant`, and remarks on it.
-    pub(super) fn end_run(
-        &mut self,
-        stream: Stream,
-        meant: impl Fn(RunKind) -> bool,
-        ledger: &mut Ledger,
-    ) {
-        let conn = self.locus.conn;
-        let Some(run) = self.lane(stream).run.take_if(|run| meant(run.kind)) else {
-            return;
-        };
-        let (len, offset, towards) = (run.len, run.offset, towards(stream));
-        let plural = if len == 1 { "" } else { "s" };
-        let text = match run.kind {
-            RunKind::Stray => {
-                format!("{len} byte{plural} at byte {offset} {towards} belong to no message.")
-            }
-            RunKind::Missing(Missing::NotSeen) => {
-                format!(
-                    "{len} byte{plural} at byte {offset} {towards} are missing from the capture."
-                )
-            }
-            RunKind::Missing(Missing::NotKept) => return,
-        };
-        let exchange = self.open.front().map(|open| open.no);
-        ledger.observe(run.at, conn, exchange, text);
     }
 }

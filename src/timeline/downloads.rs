@@ -1,7 +1,8 @@
 //! Which download a HEAD or GET belongs to, and what its answer does to the session's row.
 //!
 //! A download is one client, one host, one URL, over all connections, until it is over: the next
-//! request for a file that arrived begins another. It is complete when
+//! request for the beginning of a file that arrived begins another; one for its middle is the same
+//! client asking for a part again (observed with BITS 6.6). It is complete when
 //!
 //! - every byte of the file arrived, or
 //! - it is a job of ranges (several ranges in one request, or what arrived is not the file's
@@ -96,21 +97,21 @@ impl Ledger {
         session
     }
 
-    /// Tells whether a request belongs to the download `session`: it is not over, or it is over only
-    /// because the ranges asked for so far arrived and this request asks for others.
+    /// Tells whether a request belongs to the download `session`: it is not over, or the request asks
+    /// for ranges that a new download of the file would not begin with.
     fn goes_on(&self, session: u32, request: &Request) -> bool {
         let (Some(row), Some(book)) = (self.session_row(session), self.book(session)) else {
             return false;
         };
-        if !row.state.is_final() {
-            return true;
+        let whole = row.total == Some(row.acknowledged);
+        match row.state {
+            State::Complete if whole => request.wanted.first().is_some_and(|range| range.0 > 0),
+            State::Complete => request.wanted.iter().any(|range| {
+                let end = range.1.map_or(u64::MAX, |last| last.saturating_add(1));
+                book.passed.overlap(range.0, end) == 0
+            }),
+            state => !state.is_final(),
         }
-        let partial = row.total.is_none_or(|total| row.acknowledged < total);
-        let fresh = request.wanted.iter().any(|range| {
-            let end = range.1.map_or(u64::MAX, |last| last.saturating_add(1));
-            book.passed.overlap(range.0, end) == 0
-        });
-        row.state == State::Complete && partial && fresh
     }
 
     /// Takes what the head of an answer says of the file.
@@ -151,7 +152,9 @@ impl Ledger {
         }
         row.total = total.or(row.total);
         book.modified = modified.or_else(|| book.modified.take());
-        if packet == Packet::Get && matches!(status, 200 | 206) && row.state != State::Uploading {
+        let missing = row.total.is_none_or(|total| row.acknowledged < total);
+        let begins = packet == Packet::Get && matches!(status, 200 | 206);
+        if begins && (missing || row.state == State::Open) {
             self.move_to(session, State::Uploading);
         }
     }
@@ -246,7 +249,7 @@ impl Ledger {
                 let said = story::answer(status, error);
                 book.tale
                     .tell(row, format!("{name} of the reply was answered {said}."));
-            } else if packet == Packet::Get && matches!(status, 200 | 206) {
+            } else if packet == Packet::Get && matches!(status, 200 | 206) && whole {
                 let bytes = row.reply_bytes;
                 book.tale
                     .tell(row, format!("{bytes} bytes of the reply have arrived."));
@@ -300,7 +303,7 @@ impl Ledger {
             && whole;
         if failed {
             self.move_to(session, State::Failed);
-        } else if whole_file {
+        } else if whole_file && row.state != State::Complete {
             book.tale
                 .tell(row, "All bytes of the file have arrived.".to_owned());
             self.move_to(session, State::Complete);

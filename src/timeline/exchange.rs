@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use crate::bits::{self, Ack, Packet, Request};
-use crate::wire::{Ending, Framing, Head, Item, Malformed, Seen, Stream};
+use crate::wire::{Ending, Framing, Head, Item, Seen, Stream};
 
 use super::connection::{Live, Place};
 use super::downloads::{self, Lies};
-use super::lane::{RunKind, towards};
+use super::lane::RunKind;
 use super::ledger::{Ledger, number};
 use super::place;
 use super::row::{Exchange, Message, Outcome, Text, Times, WireError};
@@ -26,6 +26,10 @@ pub(super) enum Half {
 
 /// An exchange that is not over.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a separate fact about the messages"
+)]
 pub(super) struct Open {
     /// The conversation's number of the exchange; `None` for a response without its request.
     pub(super) wire: Option<u64>,
@@ -50,8 +54,28 @@ pub(super) struct Open {
     pub(super) lies: Lies,
 }
 
+impl Open {
+    /// Takes note that the head of a message, unless it is complete, ends at `offset` of its stream.
+    pub(super) fn cut_head(&self, stream: Stream, offset: u64, ledger: &mut Ledger) {
+        let Some(row) = ledger.exchange(self.no) else {
+            return;
+        };
+        let message = match stream {
+            Stream::Requests => row.request.as_mut().filter(|_| !self.headed),
+            Stream::Responses => row.response.as_mut().filter(|_| row.status.is_none()),
+        };
+        if let Some(message) = message {
+            message.head.len = offset.saturating_sub(message.head.offset);
+            message.body_offset = offset.max(message.head.offset);
+        }
+    }
+}
+
 /// How many downloads one connection remembers.
 const KEPT_DOWNLOADS: usize = 64;
+
+/// How many exchanges of one connection may be open at a time.
+const KEPT_OPEN: usize = 4096;
 
 impl Live {
     pub(super) fn read(&mut self, at: Duration, seen: &mut Vec<Seen>, ledger: &mut Ledger) {
@@ -91,17 +115,21 @@ impl Live {
                 }
                 Item::Opaque { offset, .. } => self.opaque(stream, offset, ledger),
             }
+            self.settle(at, ledger);
         }
         self.give_up_opaque();
         self.settle(at, ledger);
     }
 
     /// Finds the open exchange that an item belongs to.
-    fn find(&self, stream: Stream, wire: Option<u64>) -> Option<usize> {
+    pub(super) fn find(&self, stream: Stream, wire: Option<u64>) -> Option<usize> {
         if wire.is_none() && stream == Stream::Requests {
             return None;
         }
-        self.open.iter().position(|open| open.wire == wire)
+        match stream {
+            Stream::Requests => self.open.iter().rposition(|open| open.wire == wire),
+            Stream::Responses => self.open.iter().position(|open| open.wire == wire),
+        }
     }
 
     fn message<'l>(
@@ -169,6 +197,12 @@ impl Live {
     ) {
         if wire.is_none() && request.is_some() {
             return;
+        }
+        if self.open.len() >= KEPT_OPEN
+            && let Some(open) = self.open.pop_front()
+        {
+            // Nobody pairs answers with so many requests any more.
+            self.close_row(&open, at, ledger);
         }
         let no = number(ledger.exchanges.len());
         let empty = ledger.texts.share("");
@@ -256,28 +290,23 @@ impl Live {
             });
             row.range = request
                 .range
-                .or(asked.filter(|_| packet == Some(Packet::Get)));
+                .or_else(|| asked.filter(|_| packet == Some(Packet::Get)));
             if let Some(message) = &mut row.request {
                 fill(message, head);
             }
         }
         match packet {
             Some(Packet::Head | Packet::Get) => {
-                let session = match reply {
-                    Some(session) => {
-                        ledger.join(no, session);
-                        session
+                let session = if let Some(session) = reply {
+                    ledger.join(no, session);
+                    session
+                } else {
+                    let session = ledger.download_begun(self.locus, no, &request, &place);
+                    if !self.downloads.contains(&session) && self.downloads.len() < KEPT_DOWNLOADS {
+                        self.downloads.push(session);
+                        ledger.download_connected(session);
                     }
-                    None => {
-                        let session = ledger.download_begun(self.locus, no, &request, &place);
-                        if !self.downloads.contains(&session)
-                            && self.downloads.len() < KEPT_DOWNLOADS
-                        {
-                            self.downloads.push(session);
-                            ledger.download_connected(session);
-                        }
-                        session
-                    }
+                    session
                 };
                 open.session = Some(session);
             }
@@ -292,7 +321,7 @@ impl Live {
             }
             _ => {}
         }
-        open.request = Box::new(Request { packet, ..request });
+        *open.request = Request { packet, ..request };
     }
 
     /// Returns where a request goes.
@@ -367,6 +396,7 @@ impl Live {
         open.ack = Some(Box::new(ack));
         if framing == Framing::Tunnel {
             open.answered = Half::Done;
+            self.unsettled = true;
         }
     }
 
@@ -441,6 +471,7 @@ impl Live {
             Ending::Complete | Ending::Closed | Ending::NextMessage => Half::Done,
             Ending::Cut => Half::Cut,
         };
+        self.unsettled = true;
         match stream {
             Stream::Requests => {
                 open.requested = half;
@@ -458,152 +489,13 @@ impl Live {
             return;
         };
         for open in &mut self.open {
-            if open.wire.is_some_and(|older| older < wire) && open.answered == Half::Waiting {
+            if open.wire.is_some_and(|other| other >= wire) {
+                break;
+            }
+            if open.wire.is_some() && open.answered == Half::Waiting {
                 open.answered = Half::Absent;
+                self.unsettled = true;
             }
-        }
-    }
-
-    fn malformed(
-        &mut self,
-        stream: Stream,
-        wire: Option<u64>,
-        offset: u64,
-        what: Malformed,
-        ledger: &mut Ledger,
-    ) {
-        let (conn, at) = (self.locus.conn, self.lane(stream).at(offset));
-        let more = !self.lane(stream).ended;
-        let mut exchange = None;
-        if let Some(open) = self
-            .find(stream, wire)
-            .and_then(|slot| self.open.get_mut(slot))
-        {
-            exchange = Some(open.no);
-            let half = match what {
-                Malformed::FieldLine => {
-                    if std::mem::replace(&mut open.field_told, true) {
-                        return;
-                    }
-                    None
-                }
-                Malformed::HeadCut => Some(Half::Cut),
-                _ => Some(Half::Broken),
-            };
-            match (half, stream) {
-                (None, _) => {}
-                (Some(half), Stream::Requests) => {
-                    open.requested = half;
-                    if more && what == Malformed::HeadCut {
-                        open.answered = Half::Absent;
-                    }
-                }
-                (Some(half), Stream::Responses) => open.answered = half,
-            }
-        }
-        let said = match what {
-            Malformed::HeadCut => "a message breaks off inside its head",
-            Malformed::NotHttp => "something begins that is not HTTP",
-            Malformed::HeadTooLong => "a head is longer than any that is read",
-            Malformed::FieldLine => "a field line cannot be read",
-            Malformed::Ambiguous => "the length of a message can be read in two ways",
-            Malformed::Chunk => "a chunk cannot be read",
-            Malformed::HeadAbsent => "a head is missing from the capture",
-        };
-        let text = format!("At byte {offset} {} {said}.", towards(stream));
-        ledger.observe(at, conn, exchange, text);
-    }
-
-    fn opaque(&mut self, stream: Stream, offset: u64, ledger: &mut Ledger) {
-        let (conn, at) = (self.locus.conn, self.lane(stream).at(offset));
-        if std::mem::replace(&mut self.lane(stream).opaque_told, true) {
-            return;
-        }
-        let text = format!(
-            "From byte {offset} {} on nothing is read as HTTP.",
-            towards(stream)
-        );
-        ledger.observe(at, conn, None, text);
-    }
-
-    /// Gives up exchanges whose rest lies in a direction that is not read any more.
-    fn give_up_opaque(&mut self) {
-        let requests = self.talk.decoder(Stream::Requests).is_opaque();
-        let responses = self.talk.decoder(Stream::Responses).is_opaque();
-        for open in &mut self.open {
-            if requests && open.requested == Half::Waiting {
-                open.requested = Half::Broken;
-            }
-            if responses && open.answered == Half::Waiting {
-                open.answered = Half::Broken;
-            }
-        }
-    }
-
-    /// Ends the exchanges of which neither half is awaited any more.
-    pub(super) fn settle(&mut self, at: Duration, ledger: &mut Ledger) {
-        let mut slot = 0;
-        while let Some(open) = self.open.get(slot) {
-            if open.requested == Half::Waiting || open.answered == Half::Waiting {
-                slot = slot.saturating_add(1);
-            } else if let Some(open) = self.open.remove(slot) {
-                self.close_row(open, at, ledger);
-            }
-        }
-    }
-
-    fn close_row(&self, open: Open, at: Duration, ledger: &mut Ledger) {
-        let outcome = match (open.requested, open.answered) {
-            (Half::Broken, _) | (_, Half::Broken) => Outcome::Malformed,
-            (_, Half::Done) if open.injected => Outcome::Injected,
-            (Half::Cut | Half::Absent, _) => Outcome::CutRequest,
-            (_, Half::Cut) => Outcome::CutResponse,
-            (_, Half::Absent | Half::Waiting) => Outcome::NoResponse,
-            (_, Half::Done) => Outcome::Complete,
-        };
-        let Some(row) = ledger.exchange(open.no) else {
-            return;
-        };
-        row.outcome = outcome;
-        row.times.ended = Some(at);
-        let session = row.session;
-        if let Some(session) = session {
-            self.tell_session(session, &open, ledger);
-        }
-        ledger.settle(open.no);
-    }
-
-    /// Carries out what the end of an exchange does to its session.
-    fn tell_session(&self, session: u32, open: &Open, ledger: &mut Ledger) {
-        let request = &open.request;
-        let Some(packet) = request.packet else {
-            return;
-        };
-        let whole = open.answered == Half::Done;
-        let ack = open.ack.as_deref();
-        match packet {
-            Packet::Notification => return,
-            Packet::Head | Packet::Get => {
-                if let Some(ack) = ack {
-                    ledger.download_passed(session, open.lies, request, open.came, whole);
-                    ledger.download_answered(session, packet, open.status, ack, open.came, whole);
-                }
-            }
-            _ => {
-                let start = request.range.map(|range| range.first);
-                if packet == Packet::Fragment {
-                    ledger.upload_passed(session, start, open.sent);
-                }
-                if packet == Packet::CreateSession {
-                    ledger.create_over(session, open.no);
-                }
-                if let Some(ack) = ack.filter(|_| whole) {
-                    ledger.upload_answered(session, request, open.status, ack);
-                }
-            }
-        }
-        if ack.is_none() || !whole {
-            ledger.unanswered(session, request, open.sent, self.ended_by);
         }
     }
 
@@ -611,19 +503,15 @@ impl Live {
     pub(super) fn show_partial_head(&mut self, stream: Stream, ledger: &mut Ledger) {
         let offset = self.lane(stream).offset;
         let open = match stream {
-            Stream::Requests => self.open.back().filter(|open| !open.headed),
+            Stream::Requests => self.open.back(),
             Stream::Responses => self.open.iter().find(|open| open.answered == Half::Waiting),
         };
-        let Some(row) = open.and_then(|open| ledger.exchange(open.no)) else {
-            return;
+        let reading = |open: &&Open| match stream {
+            Stream::Requests => open.requested == Half::Waiting,
+            Stream::Responses => !open.interim,
         };
-        let message = match stream {
-            Stream::Requests => row.request.as_mut(),
-            Stream::Responses => row.response.as_mut().filter(|_| row.status.is_none()),
-        };
-        if let Some(message) = message {
-            message.head.len = offset.saturating_sub(message.head.offset);
-            message.body_offset = offset;
+        if let Some(open) = open.filter(reading) {
+            open.cut_head(stream, offset, ledger);
         }
     }
 }

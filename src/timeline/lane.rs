@@ -35,6 +35,7 @@ pub(super) struct Lane {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Run {
     pub(super) kind: RunKind,
+    pub(super) exchange: Option<u32>,
     pub(super) at: Duration,
     pub(super) offset: u64,
     pub(super) len: u64,

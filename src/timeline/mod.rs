@@ -17,14 +17,17 @@
 mod connection;
 mod coverage;
 mod downloads;
+mod ending;
 mod exchange;
 mod intern;
 mod lane;
 mod ledger;
+mod oddity;
 mod place;
 pub mod read_back;
 pub mod row;
 mod story;
+mod upload_index;
 mod uploads;
 
 use std::collections::HashMap;

@@ -1,19 +1,16 @@
 //! Which upload session a packet belongs to, and what it does to the session's row.
 //!
-//! A session is found by its id and, since servers reuse ids, by where the id was used: host, path,
-//! connection. Packets without an id are found by connection and URL. The transitions themselves are
-//! the table in `bits/session.rs`.
+//! Packets without an id belong where their connection and URL say. The transitions themselves are the
+//! table in `bits/session.rs`, finding a session again is in `upload_index.rs`.
 
 use std::time::Duration;
-
-use crate::bits::session::{self, Answer, Outcome as Step, State};
-use crate::bits::{Ack, Packet, Request};
-use crate::event::ConnId;
 
 use super::connection::Place;
 use super::ledger::{First, Ledger, Locus, remember};
 use super::row::{SessionKind, Text, WireError};
 use super::{place, story};
+use crate::bits::session::{self, Answer, Outcome as Step, State};
+use crate::bits::{Ack, Packet, Request};
 
 /// Uploads that one connection carries now, and its Pings that have no session yet.
 #[derive(Debug, Default)]
@@ -201,91 +198,6 @@ impl Ledger {
         session
     }
 
-    /// Tells whether a Create-Session for the URL of `session` continues it: the server forgot it, or
-    /// no Create-Session has succeeded yet and none waits for its answer.
-    fn awaits_creation(&self, session: u32) -> bool {
-        let (Some(row), Some(book)) = (self.session_row(session), self.book(session)) else {
-            return false;
-        };
-        book.creating.is_none()
-            && match row.state {
-                State::Lost => true,
-                State::Open => row.session_id.is_none(),
-                _ => false,
-            }
-    }
-
-    fn is_alive(&self, session: u32) -> bool {
-        self.session_row(session)
-            .is_some_and(|row| !row.state.is_final())
-    }
-
-    /// Finds the newest upload of this client to this place that `fits`.
-    fn newest_at(
-        &self,
-        locus: Locus,
-        place: &Place,
-        fits: impl Fn(&Self, u32) -> bool,
-    ) -> Option<u32> {
-        let key = (Text::clone(&place.host), Text::clone(&place.path));
-        let list = self.index.uploads.get(&key)?;
-        let mut newest = list.iter().rev().copied();
-        newest.find(|&session| {
-            let client = self.session_row(session).map(|row| row.client);
-            client.is_some_and(|client| client.map(|client| client.ip()) == locus.ip())
-                && fits(self, session)
-        })
-    }
-
-    /// Finds the upload with this id: of several the one that fits this place best, then the newest.
-    fn upload_by_id(&self, id: &str, conn: ConnId, place: &Place) -> Option<u32> {
-        let lower = lower_case(id);
-        let list = self.index.ids.get(lower.as_str())?;
-        let score = |session: u32| -> Option<u32> {
-            let (row, book) = (self.session_row(session)?, self.book(session)?);
-            let path = book.path.as_ref() == Some(&place.path);
-            let host = [&book.host, &book.host_id]
-                .into_iter()
-                .any(|host| host.as_ref() == Some(&place.host));
-            if !path && !host {
-                return None;
-            }
-            let there = book.connections.contains(&conn);
-            let weights = [(path, 8), (there, 4), (!row.state.is_final(), 2), (host, 1)];
-            Some(
-                weights
-                    .into_iter()
-                    .filter(|weight| weight.0)
-                    .map(|weight| weight.1)
-                    .sum(),
-            )
-        };
-        let scored = list
-            .iter()
-            .filter_map(|&session| Some((score(session)?, session)));
-        scored.max_by_key(|found| found.0).map(|found| found.1)
-    }
-
-    /// Finds the upload that a notification tells the server's application of.
-    pub(super) fn upload_of_notification(&self, url: &str) -> Option<u32> {
-        let (host, path) = place::split(url);
-        let key = (
-            Text::from(host.unwrap_or_default().to_ascii_lowercase()),
-            Text::from(path),
-        );
-        self.index.uploads.get(&key)?.last().copied()
-    }
-
-    /// Gives session `no` its id.
-    fn identify(&mut self, no: u32, id: &str) {
-        let text = self.texts.share(id);
-        let lower = self.texts.share(&lower_case(id));
-        if let Some((row, _)) = self.session(no) {
-            row.session_id = Some(text);
-        }
-        remember(self.index.ids.entry(lower).or_default(), no);
-    }
-
     /// Counts content bytes of a fragment: those that came after `before` others.
     pub(super) fn upload_progress(
         &mut self,
@@ -451,8 +363,10 @@ impl Ledger {
             return false;
         };
         let end = request.range.map(|range| range.last.saturating_add(1));
-        let end = end.or(request.total.filter(|&total| total == 0));
-        let told = ack.received.or(end.filter(|_| answer == Answer::Done));
+        let end = end.or_else(|| request.total.filter(|&total| total == 0));
+        let told = ack
+            .received
+            .or_else(|| end.filter(|_| answer == Answer::Done));
         let Some(told) = told else {
             let said =
                 "The server refused a fragment with 416 and did not tell which offset it wants.";
@@ -537,9 +451,4 @@ impl Ledger {
             }
         }
     }
-}
-
-/// Returns an id as the index knows it.
-fn lower_case(id: &str) -> String {
-    id.to_ascii_lowercase()
 }

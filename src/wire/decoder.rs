@@ -4,38 +4,32 @@
 //! [`Item::Data`], [`Item::Absent`], [`Item::ChunkFraming`], [`Item::Stray`] and [`Item::Opaque`] merge).
 //! Knows no sockets, clocks or BITS.
 
-use bytes::Bytes;
-
-use super::body::{Answering, framing};
+use super::body::Answering;
 use super::chunk::{Chunks, Part};
 use super::item::{Ending, Item, Malformed, Stream};
-use super::parse::parse;
-use super::scan::{HeadScan, Step};
-use super::stray::{Found, StraySearch};
-use super::{Framing, Head};
-
-/// Bytes of an incomplete head are taken into memory in pieces of at most this size.
-const PIECE: usize = 16 << 10;
+use super::scan::HeadScan;
+use super::stray::StraySearch;
 
 /// The decoder of one direction.
 #[derive(Debug)]
 pub struct Decoder {
-    stream: Stream,
-    state: State,
+    pub(super) stream: Stream,
+    pub(super) state: State,
     /// Bytes fed so far.
-    offset: u64,
+    pub(super) offset: u64,
     /// The last bytes fed, for which there is no item yet.
-    pending: Vec<u8>,
+    pub(super) pending: Vec<u8>,
     /// What the next response answers.
     pub(super) answering: Answering,
     /// Nothing is read as HTTP after the message in progress.
-    retired: bool,
+    pub(super) retired: bool,
     /// Where the last gap between messages ends.
     gap: Option<u64>,
 }
 
+/// What the next byte of a direction is.
 #[derive(Debug)]
-enum State {
+pub(super) enum State {
     /// A message is due, or its head is in progress.
     Head(HeadScan),
     Length(u64),
@@ -154,173 +148,15 @@ impl Decoder {
         }
     }
 
-    /// Looks for heads in the pending bytes and `bytes`; returns how many of `bytes` it took.
-    fn seek_in_pieces(&mut self, bytes: &[u8], items: &mut Vec<Item>) -> usize {
-        if self.pending.is_empty() {
-            let (done, more) = self.seek(bytes, self.offset, items);
-            let taken = if more {
-                self.pending
-                    .extend_from_slice(bytes.get(done..).unwrap_or_default());
-                bytes.len()
-            } else {
-                done
-            };
-            self.offset = self.offset.saturating_add(taken as u64);
-            return taken;
-        }
-        let before = self.pending.len();
-        let piece = bytes.get(..PIECE).unwrap_or(bytes);
-        let at = self.settled();
-        let mut buffer = std::mem::take(&mut self.pending);
-        buffer.extend_from_slice(piece);
-        let (done, more) = self.seek(&buffer, at, items);
-        let taken = if more {
-            piece.len()
-        } else {
-            buffer.truncate(before.max(done));
-            done.saturating_sub(before)
-        };
-        buffer.drain(..done);
-        if !buffer.is_empty() {
-            self.pending = buffer;
-        }
-        self.offset = self.offset.saturating_add(taken as u64);
-        taken
-    }
-
-    /// Looks for a head in `buffer`, which begins at offset `at`. Returns how many bytes are done with,
-    /// and whether more are needed to say anything about the others.
-    fn seek(&mut self, buffer: &[u8], at: u64, items: &mut Vec<Item>) -> (usize, bool) {
-        let mut done = 0_usize;
-        loop {
-            let rest = buffer.get(done..).unwrap_or_default();
-            let offset = at.saturating_add(done as u64);
-            match &mut self.state {
-                State::Head(scan) => match scan.advance(self.stream, rest) {
-                    Step::More => return (done, true),
-                    Step::Begin => items.push(Item::Begin { offset }),
-                    Step::Blank(length) => {
-                        let len = length as u64;
-                        items.push(Item::Stray { offset, len });
-                        done = done.saturating_add(length);
-                    }
-                    Step::NoStart if scan.first => {
-                        self.blind(offset, Malformed::NotHttp, rest.len(), items);
-                        return (buffer.len(), false);
-                    }
-                    Step::NoStart => {
-                        if scan.begun {
-                            let what = Malformed::HeadCut;
-                            items.push(Item::Malformed { offset, what });
-                        }
-                        self.state = self.between(State::Stray(StraySearch::default()));
-                    }
-                    Step::TooLong => {
-                        self.blind(offset, Malformed::HeadTooLong, rest.len(), items);
-                        return (buffer.len(), false);
-                    }
-                    Step::Cut(length) => {
-                        let len = length as u64;
-                        let what = Malformed::HeadCut;
-                        let broken = offset.saturating_add(len);
-                        items.push(Item::Malformed {
-                            offset: broken,
-                            what,
-                        });
-                        items.push(Item::Stray { offset, len });
-                        self.state = self.between(State::Head(HeadScan::due(false)));
-                        done = done.saturating_add(length);
-                        if !self.is_opaque() {
-                            return (done, false);
-                        }
-                    }
-                    Step::Complete(length) => {
-                        let raw = rest.get(..length).unwrap_or_default();
-                        self.head(raw, offset, items);
-                        return (done.saturating_add(length), false);
-                    }
-                },
-                State::Stray(search) => {
-                    let (length, more) = match search.advance(self.stream, rest) {
-                        Found::Start(length) => (length, false),
-                        Found::Not(length) => (length, true),
-                    };
-                    if length > 0 {
-                        let len = length as u64;
-                        items.push(Item::Stray { offset, len });
-                    }
-                    if !more {
-                        self.state = State::Head(HeadScan::due(false));
-                    }
-                    return (done.saturating_add(length), more);
-                }
-                // Retired in a head that broke off.
-                _ => {
-                    let len = rest.len() as u64;
-                    items.push(Item::Opaque { offset, len });
-                    return (buffer.len(), false);
-                }
-            }
-        }
-    }
-
-    /// Takes a complete head.
-    fn head(&mut self, raw: &[u8], offset: u64, items: &mut Vec<Item>) {
-        let parts = parse(self.stream, raw);
-        for flaw in &parts.flaws {
-            items.push(Item::Malformed {
-                offset: offset.saturating_add(*flaw as u64),
-                what: Malformed::FieldLine,
-            });
-        }
-        let head = Head {
-            offset,
-            raw: Bytes::copy_from_slice(raw),
-            start: parts.start,
-            fields: parts.fields,
-        };
-        let end = offset.saturating_add(raw.len() as u64);
-        let framing = match framing(&head, self.answering) {
-            Ok(framing) if !parts.doubtful => framing,
-            _ => {
-                let framing = Framing::Tunnel;
-                items.push(Item::Head { head, framing });
-                self.blind(end, Malformed::Ambiguous, 0, items);
-                return;
-            }
-        };
-        items.push(Item::Head { head, framing });
-        match framing {
-            Framing::None | Framing::Length(0) => self.end(end, Ending::Complete, items),
-            Framing::Length(length) => self.state = State::Length(length),
-            Framing::Chunked => self.state = State::Chunked(Chunks::new()),
-            Framing::UntilClose => self.state = State::UntilClose,
-            Framing::Tunnel => {
-                self.retired = true;
-                self.end(end, Ending::Complete, items);
-            }
-        }
-    }
-
     /// Ends the message in progress.
-    fn end(&mut self, offset: u64, ending: Ending, items: &mut Vec<Item>) {
+    pub(super) fn end(&mut self, offset: u64, ending: Ending, items: &mut Vec<Item>) {
         items.push(Item::End { offset, ending });
         self.state = self.between(State::Head(HeadScan::due(false)));
     }
 
     /// Returns the state `next` between two messages, or that nothing is read any more.
-    fn between(&self, next: State) -> State {
+    pub(super) fn between(&self, next: State) -> State {
         if self.retired { State::Opaque } else { next }
-    }
-
-    /// Stops reading at `offset`, with `len` bytes at hand.
-    fn blind(&mut self, offset: u64, what: Malformed, len: usize, items: &mut Vec<Item>) {
-        items.push(Item::Malformed { offset, what });
-        let len = len as u64;
-        if len > 0 {
-            items.push(Item::Opaque { offset, len });
-        }
-        self.state = State::Opaque;
     }
 
     /// Takes note that the next `len` bytes passed but cannot be shown.

@@ -22,8 +22,8 @@ pub enum Item {
     Head { head: Head, framing: Framing },
     /// Content bytes lie at `offset..offset + len`, without chunk framing.
     Data { offset: u64, len: u64 },
-    /// Bytes lie there too, but nobody can show them (`Decoder::skip`): content, or after
-    /// [`Malformed::HeadAbsent`] whatever there was.
+    /// Bytes lie there too, but nobody can show them (`Decoder::skip`): content, opaque bytes,
+    /// or after [`Malformed::HeadAbsent`] whatever there was.
     Absent { offset: u64, len: u64 },
     /// Bytes of chunked framing: size lines with extensions, line ends, trailer section.
     ChunkFraming { offset: u64, len: u64 },

@@ -25,6 +25,7 @@ pub mod head;
 pub mod item;
 mod parse;
 mod scan;
+mod seek;
 mod start;
 mod stray;
 

@@ -125,6 +125,7 @@ fn lenient(raw: &[u8], start: Start, first: usize) -> Parts {
         parts.flaws.push(0);
     }
     let mut begin = first;
+    let mut last_frames = false;
     for line in raw
         .get(first..)
         .unwrap_or_default()
@@ -132,17 +133,18 @@ fn lenient(raw: &[u8], start: Start, first: usize) -> Parts {
     {
         let content = strip_end(line);
         if !content.is_empty() {
-            field_line(&mut parts, content, begin, raw);
+            field_line(&mut parts, content, begin, &mut last_frames);
         }
         begin = begin.saturating_add(line.len());
     }
     parts
 }
 
-fn field_line(parts: &mut Parts, line: &[u8], begin: usize, raw: &[u8]) {
+/// Reads one line; `last_frames` tells whether the last field is a framing field, or nearly.
+fn field_line(parts: &mut Parts, line: &[u8], begin: usize, last_frames: &mut bool) {
     if matches!(line.first(), Some(b' ' | b'\t')) {
         parts.flaws.push(begin);
-        fold(parts, line, begin, raw);
+        fold(parts, line, begin, *last_frames);
         return;
     }
     let Some(colon) = line.iter().position(|byte| *byte == b':') else {
@@ -152,6 +154,7 @@ fn field_line(parts: &mut Parts, line: &[u8], begin: usize, raw: &[u8]) {
     };
     let (name, value) = line.split_at_checked(colon).unwrap_or((line, &[]));
     let value = value.get(1..).unwrap_or_default();
+    let frames = names_framing(name);
     let clean = !name.is_empty() && name.iter().all(|byte| is_token(*byte));
     if !clean
         || value
@@ -159,12 +162,13 @@ fn field_line(parts: &mut Parts, line: &[u8], begin: usize, raw: &[u8]) {
             .any(|byte| byte.is_ascii_control() && *byte != b'\t')
     {
         parts.flaws.push(begin);
-        parts.doubtful |= names_framing(name);
+        parts.doubtful |= frames;
     }
     let name = name.trim_ascii_end();
     if name.is_empty() {
         return;
     }
+    *last_frames = frames;
     let value_begin = begin
         .saturating_add(colon)
         .saturating_add(1)
@@ -178,12 +182,11 @@ fn field_line(parts: &mut Parts, line: &[u8], begin: usize, raw: &[u8]) {
 /// Adds a continuation line to the value before it.
 ///
 /// RFC 9112 §5.2
-fn fold(parts: &mut Parts, line: &[u8], begin: usize, raw: &[u8]) {
+fn fold(parts: &mut Parts, line: &[u8], begin: usize, last_frames: bool) {
     let end = begin.saturating_add(line.trim_ascii_end().len());
     match parts.fields.last_mut() {
         Some(field) => {
-            let name = raw.get(field.name.clone()).unwrap_or_default();
-            parts.doubtful |= names_framing(name);
+            parts.doubtful |= last_frames;
             if !line.trim_ascii().is_empty() {
                 field.value.end = end;
             }

@@ -106,23 +106,21 @@ impl StraySearch {
         if !could_be_status(line) {
             return Some(false);
         }
-        let known = self.place(self.checked).saturating_sub(start);
-        match memchr2(b'\n', b'<', line.get(known..)?) {
-            Some(at) => {
-                let end = known.saturating_add(at);
-                // A line with `<` is a status quoted in a page, not one sent.
+        let begin = self.gone.saturating_add(start);
+        let known = self.checked.saturating_sub(begin);
+        // Not beyond what a start line may have, and not again for the next candidate.
+        let near = line.get(..=LINE_MAX).unwrap_or(line);
+        let found = memchr2(b'\n', b'<', near.get(known..).unwrap_or_default());
+        let end = found.map_or(near.len(), |at| known.saturating_add(at));
+        self.checked = self.checked.max(begin.saturating_add(end));
+        match found {
+            // A line with `<` is a status quoted in a page, not one sent.
+            Some(_) => {
                 let line = line.get(..=end)?;
-                Some(
-                    end <= LINE_MAX
-                        && line.ends_with(b"\n")
-                        && status_line(strip_end(line)).is_some(),
-                )
+                Some(line.ends_with(b"\n") && status_line(strip_end(line)).is_some())
             }
             None if line.len() > LINE_MAX => Some(false),
-            None => {
-                self.checked = self.gone.saturating_add(start).saturating_add(line.len());
-                None
-            }
+            None => None,
         }
     }
 

@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 /// An upload of 30 bytes in three fragments.
-pub(crate) const UPLOAD: &str = r#"
+pub(crate) const UPLOAD: &str = r"
 > BITS_POST /up/report.csv HTTP/1.1
 > Accept: */*
 > BITS-Packet-Type: Create-Session
@@ -75,10 +75,10 @@ pub(crate) const UPLOAD: &str = r#"
 < BITS-Packet-Type: Ack
 < Content-Length: 0
 <
-"#;
+";
 
 /// The second fragment again, refused with 416 by a strict server, then the third.
-pub(crate) const STRICT_RESUME: &str = r#"
+pub(crate) const STRICT_RESUME: &str = r"
 > BITS_POST /up/report.csv HTTP/1.1
 > BITS-Packet-Type: Fragment
 > BITS-Session-Id: {3F2B7C10-5D4E-4A6B-9C81-0E5A7B2D4F66}
@@ -105,10 +105,10 @@ pub(crate) const STRICT_RESUME: &str = r#"
 < BITS-Received-Content-Range: 30
 < Content-Length: 0
 <
-"#;
+";
 
 /// Upload-reply with a Host-Id, until the last fragment has passed.
-pub(crate) const REPLY_UPLOAD: &str = r#"
+pub(crate) const REPLY_UPLOAD: &str = r"
 > BITS_POST /ask/q.bin HTTP/1.1
 > BITS-Packet-Type: Create-Session
 > BITS-Supported-Protocols: {7df0354d-249b-430f-820d-3d2a9bef4931}
@@ -141,10 +141,10 @@ pub(crate) const REPLY_UPLOAD: &str = r#"
 > Content-Length: 10
 >
 > alpha,1234
-"#;
+";
 
 /// The server tells its application of the upload, by reference.
-pub(crate) const NOTIFICATION: &str = r#"
+pub(crate) const NOTIFICATION: &str = r"
 > POST /app/handle HTTP/1.1
 > BITS-Original-Request-URL: http://node2.example.test/ask/q.bin
 > BITS-Request-DataFile-Name: D:\ask\BITS-Sessions\Requests\{9A0C41D2-77B3-4E0F-8F55-21C6D3E4A5B7}\requestfile.bin
@@ -155,10 +155,10 @@ pub(crate) const NOTIFICATION: &str = r#"
 < HTTP/1.1 200 OK
 < Content-Length: 0
 <
-"#;
+";
 
 /// The last Ack with the reply URL, the download of the reply, Close-Session.
-pub(crate) const REPLY_DOWNLOAD: &str = r#"
+pub(crate) const REPLY_DOWNLOAD: &str = r"
 < HTTP/1.1 200 OK
 < BITS-Packet-Type: Ack
 < BITS-Session-Id: {9A0C41D2-77B3-4E0F-8F55-21C6D3E4A5B7}
@@ -189,7 +189,7 @@ pub(crate) const REPLY_DOWNLOAD: &str = r#"
 < BITS-Packet-Type: Ack
 < Content-Length: 0
 <
-"#;
+";
 
 /// A download: HEAD, one range, then the file changed.
 pub(crate) const DOWNLOAD: &str = r#"

@@ -1,5 +1,10 @@
 //! Plain and odd messages, each fed whole, byte by byte and split at random.
 
+mod framing;
+mod heads;
+mod odd;
+mod pairing;
+mod properties;
 mod support;
 
 use support::{c, expect, s};

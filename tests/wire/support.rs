@@ -2,7 +2,7 @@
 //!
 //! However the bytes are cut, the items must be the same and tile each direction.
 
-use bitstap::wire::{Conversation, Decoder, Framing, Item, Seen, Start, Stream};
+use bitstap::wire::{Conversation, Decoder, Framing, Item, Malformed, Seen, Start, Stream};
 
 /// One turn of a dialogue.
 #[derive(Clone, Debug)]
@@ -91,14 +91,43 @@ pub(crate) fn extent(stream: Stream, seen: &[Seen]) -> u64 {
     at
 }
 
+/// Panics unless each message of a direction begins, has a head and ends, or says why not.
+fn check_shape(stream: Stream, seen: &[Seen]) {
+    #[derive(Debug, PartialEq)]
+    enum At {
+        Between,
+        Begun,
+        Body,
+    }
+    let mut at = At::Between;
+    for item in seen.iter().filter(|s| s.stream == stream).map(|s| &s.item) {
+        let flaw = matches!(item, Item::Malformed { what, .. } if *what == Malformed::FieldLine);
+        at = match (at, item) {
+            // What a gap leaves of a head comes before the gap.
+            (At::Between, Item::Begin { .. }) | (At::Begun, Item::Stray { .. }) => At::Begun,
+            (At::Begun, Item::Malformed { .. }) if flaw => At::Begun,
+            (At::Begun, Item::Head { .. })
+            | (At::Body, Item::Data { .. } | Item::ChunkFraming { .. } | Item::Absent { .. }) => {
+                At::Body
+            }
+            (_, Item::Malformed { .. })
+            | (At::Body, Item::End { .. })
+            | (At::Between, Item::Stray { .. } | Item::Opaque { .. } | Item::Absent { .. }) => {
+                assert!(!flaw, "an odd field line outside of a head");
+                At::Between
+            }
+            (at, item) => panic!("{item:?} in {at:?}"),
+        };
+    }
+    assert_eq!(at, At::Between, "a message has no end");
+}
+
 /// Joins adjacent items of one kind.
 pub(crate) fn merge(seen: Vec<Seen>) -> Vec<Seen> {
     let mut merged: Vec<Seen> = Vec::new();
     for next in seen {
-        if let Some(last) = merged
-            .iter_mut()
-            .rev()
-            .find(|last| last.stream == next.stream)
+        if let Some(last) = merged.last_mut()
+            && last.stream == next.stream
             && last.exchange == next.exchange
         {
             match (&mut last.item, &next.item) {
@@ -134,12 +163,11 @@ pub(crate) fn read_all_ways(start: impl Fn() -> Conversation, turns: &[Turn]) ->
             })
             .sum();
         assert_eq!(extent(stream, &whole), fed, "nothing is lost");
+        check_shape(stream, &whole);
     }
     let by_stream = |seen: &[Seen], stream| -> Vec<Seen> {
-        seen.iter()
-            .filter(|seen| seen.stream == stream)
-            .cloned()
-            .collect()
+        let seen = seen.iter().filter(|seen| seen.stream == stream);
+        merge(seen.cloned().collect())
     };
     let same = |other: &[Seen], how: &str| {
         for stream in [Stream::Requests, Stream::Responses] {
@@ -168,7 +196,9 @@ pub(crate) fn transcript(seen: &[Seen]) -> Vec<String> {
                 Stream::Requests => '>',
                 Stream::Responses => '<',
             };
-            let exchange = seen.exchange.map_or("-".to_owned(), |no| no.to_string());
+            let exchange = seen
+                .exchange
+                .map_or_else(|| "-".to_owned(), |no| no.to_string());
             format!("{arrow} {exchange} {}", words(&seen.item))
         })
         .collect()

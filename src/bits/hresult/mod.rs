@@ -165,39 +165,66 @@ const CONTEXTS: &[(&str, &str)] = &[
     ),
 ];
 
-/// The job goes to TRANSIENT_ERROR. API: BG_JOB_STATE, SetMinimumRetryDelay; MC-BUP §3.1.4.3
+/// The job goes to `TRANSIENT_ERROR`. Win32 `BG_JOB_STATE`, `SetMinimumRetryDelay`; MC-BUP §3.1.4.3
 const RETRIES: &str =
     "waits the retry delay (10 minutes unless the job says otherwise), sends Ping and goes on";
-/// The job goes to ERROR.
+/// The job goes to `ERROR`.
 const STOPS: &str = "stops: the job goes to the error state until somebody resumes or cancels it";
+const TAKES_OFFSET: &str = "takes the offset that the server told and goes on";
 
-fn next(code: u32) -> &'static str {
+/// MC-BUP §2.2.1.2, §3.1.5.2.1; Win32 "Handling Server Application Errors" and tables of job errors.
+const fn next(code: u32) -> &'static str {
     match code {
-        0 => "takes the offset that the server told and goes on",
+        0 | 0x8019_01A0 => TAKES_OFFSET,
         BG_E_SESSION_NOT_FOUND => {
             "starts again with Create-Session and sends the file from the beginning"
         }
-        // MC-BUP §2.2.1.2, §3.1.5.2.1; Windows error tables
-        BG_E_TOO_LARGE | 0x8020_0011 | 0x8020_0012 | 0x8020_0013 | 0x8020_0022 | 0x8020_0023
-        | 0x8007_0005 | 0x8007_0057 | 0x8007_2F05 | 0x8007_2F06 | 0x8007_2F0C | 0x8007_2F0D
-        | 0x8007_2F19 | 0x8007_2F7C | 0x8007_2F89 | 0x8007_2F8A | 0x8007_2F8F | 0x8007_2F93 => {
-            STOPS
-        }
-        0x8007_0070 | 0x8007_0112 | 0x8020_002D | 0x8020_002E | 0x8007_2EE2 | 0x8007_2EE7
-        | 0x8007_2EFD | 0x8007_2EFE | 0x8007_2F78 => RETRIES,
-        0x8007_04DD => "waits until the job's owner logs on",
-        0x8020_0010 => "waits for the network and goes on without the retry delay",
-        0x8007_2F00 => "repeats the request",
-        // Win32: handling server application errors
         0x8019_0191 | 0x8019_0197 => {
             "repeats the packet with credentials once, then stops with this error"
         }
         0x8019_019D => "sends smaller fragments, not below 5 KiB",
-        0x8019_01A0 => "takes the offset that the server told and goes on",
-        0x8019_0198 | 0x8019_0199 => RETRIES,
-        0x8019_01F5 | 0x8019_01F9 => STOPS,
-        0x8019_012C..=0x8019_0131 | 0x8019_0133 | 0x8019_0190..=0x8019_01F3 => STOPS,
-        0x8019_01F4..=0x8019_0257 => RETRIES,
+        0x8007_04DD => "waits until the job's owner logs on",
+        0x8020_0010 => "waits for the network and goes on without the retry delay",
+        0x8007_2F00 => "repeats the request",
+        BG_E_TOO_LARGE
+        | 0x8020_0011
+        | 0x8020_0012
+        | 0x8020_0013
+        | 0x8020_0022
+        | 0x8020_0023
+        | 0x8007_0005
+        | 0x8007_0057
+        | 0x8007_2F05
+        | 0x8007_2F06
+        | 0x8007_2F0C
+        | 0x8007_2F0D
+        | 0x8007_2F19
+        | 0x8007_2F7C
+        | 0x8007_2F89
+        | 0x8007_2F8A
+        | 0x8007_2F8F
+        | 0x8007_2F93
+        | 0x8019_01F5
+        | 0x8019_01F9
+        | 0x8019_012C..=0x8019_0131
+        | 0x8019_0133
+        | 0x8019_0190
+        | 0x8019_0192..=0x8019_0196
+        | 0x8019_019A..=0x8019_019C
+        | 0x8019_019E..=0x8019_019F
+        | 0x8019_01A1..=0x8019_01F3 => STOPS,
+        0x8007_0070
+        | 0x8007_0112
+        | 0x8020_002D
+        | 0x8020_002E
+        | 0x8007_2EE2
+        | 0x8007_2EE7
+        | 0x8007_2EFD
+        | 0x8007_2EFE
+        | 0x8007_2F78
+        | 0x8019_0198
+        | 0x8019_0199
+        | 0x8019_01F4..=0x8019_01F8 => RETRIES,
         _ => "",
     }
 }

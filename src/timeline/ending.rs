@@ -1,0 +1,101 @@
+//! The end of an exchange: its outcome, and what it does to its session.
+
+use std::time::Duration;
+
+use crate::bits::Packet;
+use crate::wire::Stream;
+
+use super::connection::Live;
+use super::exchange::{Half, Open};
+use super::ledger::Ledger;
+use super::row::Outcome;
+
+impl Live {
+    /// Gives up exchanges whose rest lies in a direction that is not read any more.
+    pub(super) fn give_up_opaque(&mut self) {
+        let requests = self.talk.decoder(Stream::Requests).is_opaque();
+        let responses = self.talk.decoder(Stream::Responses).is_opaque();
+        if !requests && !responses {
+            return;
+        }
+        self.unsettled = true;
+        for open in &mut self.open {
+            if requests && open.requested == Half::Waiting {
+                open.requested = Half::Broken;
+            }
+            if responses && open.answered == Half::Waiting {
+                open.answered = Half::Broken;
+            }
+        }
+    }
+
+    /// Ends the exchanges of which neither half is awaited any more.
+    pub(super) fn settle(&mut self, at: Duration, ledger: &mut Ledger) {
+        if !std::mem::take(&mut self.unsettled) {
+            return;
+        }
+        let mut slot = 0;
+        while let Some(open) = self.open.get(slot) {
+            if open.requested == Half::Waiting || open.answered == Half::Waiting {
+                slot = slot.saturating_add(1);
+            } else if let Some(open) = self.open.remove(slot) {
+                self.close_row(&open, at, ledger);
+            }
+        }
+    }
+
+    pub(super) fn close_row(&self, open: &Open, at: Duration, ledger: &mut Ledger) {
+        let outcome = match (open.requested, open.answered) {
+            (Half::Broken, _) | (_, Half::Broken) => Outcome::Malformed,
+            (_, Half::Done) if open.injected => Outcome::Injected,
+            (Half::Cut | Half::Absent, _) => Outcome::CutRequest,
+            (_, Half::Cut) => Outcome::CutResponse,
+            (_, Half::Absent | Half::Waiting) => Outcome::NoResponse,
+            (_, Half::Done) => Outcome::Complete,
+        };
+        let Some(row) = ledger.exchange(open.no) else {
+            return;
+        };
+        row.outcome = outcome;
+        row.times.ended = Some(at);
+        let session = row.session;
+        if let Some(session) = session {
+            self.tell_session(session, open, ledger);
+        }
+        ledger.settle(open.no);
+    }
+
+    /// Carries out what the end of an exchange does to its session.
+    fn tell_session(&self, session: u32, open: &Open, ledger: &mut Ledger) {
+        let request = &open.request;
+        let Some(packet) = request.packet else {
+            return;
+        };
+        let whole = open.answered == Half::Done;
+        let ack = open.ack.as_deref();
+        match packet {
+            Packet::Notification => return,
+            Packet::Head | Packet::Get => {
+                if let Some(ack) = ack {
+                    ledger.download_passed(session, open.lies, request, open.came, whole);
+                    ledger.download_answered(session, packet, open.status, ack, open.came, whole);
+                }
+            }
+            _ => {
+                let start = request.range.map(|range| range.first);
+                if packet == Packet::Fragment {
+                    ledger.upload_passed(session, start, open.sent);
+                }
+                if packet == Packet::CreateSession {
+                    ledger.create_over(session, open.no);
+                }
+                if let Some(ack) = ack.filter(|_| whole) {
+                    ledger.upload_answered(session, request, open.status, ack);
+                }
+            }
+        }
+        if ack.is_none() || !whole {
+            ledger.unanswered(session, request, open.sent, self.ended_by);
+        }
+    }
+}
