@@ -10,6 +10,7 @@ use crate::bits::session::State;
 use crate::event::{ConnId, Leg};
 
 use super::coverage::Coverage;
+use super::findings::Findings;
 use super::intern::Texts;
 use super::row::{Change, Connection, Exchange, Remark, Session, SessionKind, Text};
 use super::story::Tale;
@@ -25,6 +26,7 @@ pub(super) struct Ledger {
     pub(super) books: Vec<Book>,
     pub(super) index: Index,
     pub(super) texts: Texts,
+    pub(super) findings: Findings,
     changes: Vec<Packed>,
 }
 

@@ -6,7 +6,7 @@ use super::memory::{Past, Session};
 use super::rule::Level::{Error, Note, Warning};
 use super::rule::{CLIENT, Rule, SESSION, rule};
 use super::tally::Out;
-use super::view::{View, is_absolute, shown};
+use super::view::{View, shown};
 
 #[rustfmt::skip]
 pub(super) const RULES: &[Rule] = &[
@@ -79,17 +79,6 @@ fn too_early(session: &Session, out: &mut Out<'_>) {
         out.raise("BUP-CL-02", || {
             format!("Close-Session came when the server had {told} of {total} bytes: the upload is lost or cut short.")
         });
-        return;
-    }
-    // A reply on another host may be fetched where nobody sees it.
-    if let Some(reply) = session.reply.as_deref()
-        && !reply.is_empty()
-        && !is_absolute(reply)
-        && !session.fetched
-    {
-        out.raise("BUP-CL-03", || {
-            format!("Close-Session came before the reply at {} was downloaded: the server deletes it now.", shown(reply.as_bytes()))
-        });
     }
 }
 
@@ -121,8 +110,18 @@ fn afterwards(view: &View<'_>, session: &Session, out: &mut Out<'_>) {
     });
 }
 
-/// Tells of an upload that was complete and never closed.
-pub(super) fn left_open(session: &Session, out: &mut Out<'_>) {
+/// Tells of what is known only when nothing follows: a reply that nobody fetched, an upload that was
+/// never closed.
+pub(super) fn left(session: &Session, out: &mut Out<'_>) {
+    if session.unread.is_some() {
+        out.raise("BUP-CL-03", || {
+            format!(
+                "Close-Session came and the reply at {} was not downloaded: the server deletes it on Close-Session.",
+                shown(session.reply.as_deref().unwrap_or_default().as_bytes())
+            )
+        });
+        return;
+    }
     out.raise("BUP-CL-04", || {
         format!(
             "The server had all {} bytes, but no Close-Session followed: the file stays in the server's session folder until that times out.",

@@ -6,7 +6,7 @@ use crate::bits::{Ack, Packet};
 use super::facts::Cut;
 use super::memory::Past;
 use super::rule::Level::{Error, Note, Warning};
-use super::rule::{CLIENT, Rule, SERVER, Who, rule};
+use super::rule::{CLIENT, Profile, Rule, SERVER, Who, rule};
 use super::tally::Out;
 use super::view::{View, shown, split, value};
 
@@ -135,14 +135,17 @@ fn length(view: &View<'_>, out: &mut Out<'_>) {
         return;
     };
     let coding = answer.value("transfer-encoding");
-    if coding.is_some() || answer.value("content-length").is_none() {
+    let bare = answer.value("content-length").is_none();
+    // IIS sends several ranges so, and BITS takes them: each part says its own length.
+    let usual = response.says.multipart && coding.is_none() && view.profile == Profile::Windows;
+    if coding.is_some() || (bare && !usual) {
         out.raise("BDL-01", || {
             let how = coding.map_or_else(
                 || "without Content-Length".to_owned(),
                 |coding| format!("with Transfer-Encoding: {}", shown(coding)),
             );
             format!(
-                "{} was answered {how}: BITS fails with BG_E_MISSING_FILE_SIZE (0x80200011).",
+                "{} was answered {how}: BITS needs the size and fails with BG_E_MISSING_FILE_SIZE (0x80200011) or BG_E_INSUFFICIENT_RANGE_SUPPORT (0x80200013).",
                 view.name()
             )
         });

@@ -12,7 +12,7 @@ use crate::bits::header::Name;
 use crate::bits::hresult::BG_E_SESSION_NOT_FOUND;
 
 use super::rule::Profile;
-use super::view::{View, bare_host, shown, value};
+use super::view::{View, bare_host, is_absolute, shown, value};
 
 /// So many sessions and connections are remembered; the ones not used longest go first.
 const SESSIONS_MAX: usize = 8192;
@@ -93,6 +93,9 @@ pub(super) struct Session {
     pub(super) stuck: Option<(u64, u32)>,
     pub(super) reply: Option<String>,
     pub(super) fetched: bool,
+    /// The exchange that closed it before its reply was fetched. The download may have a connection of
+    /// its own, so only the end tells.
+    pub(super) unread: Option<u32>,
     /// The last answer that moved it on.
     pub(super) moved: Duration,
     /// Its last packet that was answered.
@@ -159,6 +162,7 @@ impl Session {
         self.too_large = None;
         self.stuck = None;
         self.reply = None;
+        self.unread = None;
         self.previous = None;
         self.refusal = None;
         self.file = File::default();
@@ -321,8 +325,9 @@ impl Memory {
         self.places.retain(|_, no| sessions.contains_key(no));
     }
 
-    /// Takes out the uploads that are complete and were never closed, though their client has hung up.
-    pub(super) fn left_open(&mut self) -> Vec<Session> {
+    /// Takes out the uploads that were closed before their reply was fetched, and those that are complete
+    /// and were never closed though their client has hung up.
+    pub(super) fn left(&mut self) -> Vec<Session> {
         if self.gaps {
             return Vec::new();
         }
@@ -330,9 +335,10 @@ impl Memory {
         let mut left: Vec<Session> = self
             .sessions
             .extract_if(|_, session| {
-                session.complete.is_some()
-                    && session.alive()
-                    && !connections.contains_key(&session.conn)
+                session.unread.is_some()
+                    || (session.complete.is_some()
+                        && session.alive()
+                        && !connections.contains_key(&session.conn))
             })
             .map(|(_, session)| session)
             .collect();
@@ -438,6 +444,10 @@ impl Session {
                     .then_some((packet, status))
                     .filter(|refused| !matches!(refused.1, 200..300 | 401 | 407));
                 if view.succeeded() {
+                    // A reply on another host may be fetched where nobody sees it.
+                    let reply = self.reply.as_deref().filter(|url| !url.is_empty());
+                    let near = reply.is_some_and(|url| !is_absolute(url)) && !self.fetched;
+                    self.unread = (near && packet == Packet::CloseSession).then_some(facts.no);
                     self.over = self.over.or(Some((packet, facts.conn)));
                 }
             }
@@ -530,7 +540,10 @@ impl Session {
         if !matches!(status, 200 | 206) {
             return;
         }
-        self.fetched |= view.is(Packet::Get);
+        if view.is(Packet::Get) {
+            self.fetched = true;
+            self.unread = None;
+        }
         let file = &mut self.file;
         file.begun |= view.is(Packet::Get) && response.content > 0;
         let total = super::download::total(status, says);

@@ -138,10 +138,10 @@ impl Checker {
     /// is cut off.
     pub fn finish(&mut self) -> Vec<Finding> {
         let mut findings = Vec::new();
-        for session in self.memory.left_open() {
-            let place = (None, Some(session.no), 0);
+        for session in self.memory.left() {
+            let place = (session.unread, Some(session.no), 0);
             let mut out = Out::new(self.profile, place, &mut self.tally, &mut findings);
-            close::left_open(&session, &mut out);
+            close::left(&session, &mut out);
         }
         findings.extend(self.tally.rest(self.profile));
         findings
