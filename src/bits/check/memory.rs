@@ -75,6 +75,8 @@ pub(super) struct Session {
     /// The offset that the server told last, and on which connection.
     pub(super) told: Option<u64>,
     pub(super) told_on: u32,
+    /// End of the furthest byte that was sent.
+    pub(super) furthest: u64,
     pub(super) total: Option<u64>,
     /// The exchange in which the last fragment was acknowledged.
     pub(super) complete: Option<u32>,
@@ -492,6 +494,10 @@ impl Session {
         self.total = total.or(self.total);
         self.encoding = Some(value(view.asked(), Name::ContentEncoding).map(shown));
         self.path.clone_from(&view.path);
+        if let Some(range) = view.range() {
+            let end = range.first.saturating_add(view.facts.request.content);
+            self.furthest = self.furthest.max(end);
+        }
         if let (Some(range), Some(digest)) = (view.range(), view.facts.digest) {
             if self.digests.len() >= FEW {
                 self.digests.pop_front();

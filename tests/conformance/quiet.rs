@@ -1,0 +1,153 @@
+//! Where nothing may be said: worked examples, starts and gaps of a capture, answers of others.
+
+use bitstap::timeline::{Level, Profile};
+
+use crate::conversation::Talk;
+use crate::dialogue::*;
+use crate::examples::{
+    DOWNLOAD, NOTIFICATION, REPLY_DOWNLOAD, REPLY_UPLOAD, STRICT_RESUME, UPLOAD,
+};
+use crate::{broken, told};
+
+#[test]
+fn the_worked_examples_are_in_order() {
+    let mut resumed = Talk::new();
+    let second = UPLOAD.find("> BITS_POST /up/report.csv HTTP/1.1\n> BITS-Packet-Type: Fragment\n> BITS-Session-Id: {3F2B7C10-5D4E-4A6B-9C81-0E5A7B2D4F66}\n> Content-Range: bytes 10-19/30").unwrap();
+    let lost = UPLOAD[second..].find("< HTTP").unwrap();
+    resumed
+        .say(&UPLOAD[..second + lost])
+        .hang_up()
+        .connect("10.0.0.5")
+        .say(STRICT_RESUME);
+    let mut reply = Talk::new();
+    reply
+        .say(REPLY_UPLOAD)
+        .connect("192.0.2.1")
+        .say(NOTIFICATION)
+        .on(1)
+        .say(REPLY_DOWNLOAD);
+    let talks = [
+        Talk::new().say(UPLOAD).hang_up().clone(),
+        resumed,
+        reply,
+        Talk::new().say(DOWNLOAD).hang_up().clone(),
+    ];
+    for talk in talks {
+        let timeline = talk.timeline();
+        let loud = timeline
+            .findings()
+            .iter()
+            .any(|finding| finding.level > Level::Note);
+        assert!(!loud, "{}", told(&timeline));
+    }
+}
+
+#[test]
+fn an_upload_as_it_should_be_gives_no_finding_under_any_profile() {
+    for profile in Profile::ALL {
+        for talk in [
+            upload(),
+            download(),
+            upload().hang_up(),
+            begun().say(&cancel()).hang_up(),
+        ] {
+            let timeline = talk.timeline(profile);
+            assert!(timeline.findings().is_empty(), "{}", told(&timeline));
+        }
+    }
+}
+
+#[test]
+fn a_capture_that_begins_in_the_middle_accuses_nobody() {
+    for talk in [
+        Dialogue::joined().all(&[third(), close()]),
+        Dialogue::joined().all(&[second().out_of_step(0), first(), second()]),
+        Dialogue::joined()
+            .say(&second().forgotten())
+            .say(&create())
+            .say(&first()),
+        Dialogue::joined()
+            .say(&first().back("BITS-Received-Content-Range: 10240"))
+            .all(&[third(), close()]),
+        // The connection is new, the session is not.
+        Dialogue::new().all(&[ping(), third(), close()]),
+        Dialogue::joined().blurts("rest of an answer").say(&ping()),
+    ] {
+        let timeline = talk.hang_up().timeline(Profile::Windows);
+        let found = broken(&timeline);
+        let noted: Vec<_> = found.iter().filter(|id| **id != "BUP-ER-10").collect();
+        assert!(noted.is_empty(), "{}", told(&timeline));
+    }
+}
+
+#[test]
+fn a_lost_ack_explains_an_offset_beyond_the_fragment() {
+    // The server took the second fragment; the client heard nothing and tries a smaller one.
+    let half = || fragment(5120, 7679).back("BITS-Received-Content-Range: 10240");
+    for again in [half(), half().out_of_step(10240)] {
+        let talk = begun().say(&second().unanswered()).reconnect().all(&[
+            ping(),
+            again.clone(),
+            third(),
+            close(),
+        ]);
+        let timeline = talk.timeline(Profile::Windows);
+        let loud = timeline
+            .findings()
+            .iter()
+            .any(|finding| finding.level > Level::Note);
+        assert!(!loud, "{}", told(&timeline));
+    }
+}
+
+#[test]
+fn a_gap_makes_the_rules_of_order_silent() {
+    // The second fragment and its Ack are in the gap.
+    let talk = begun().gap(200).say(&third()).say(&close()).hang_up();
+    let timeline = talk.timeline(Profile::Windows);
+    assert!(timeline.findings().is_empty(), "{}", told(&timeline));
+}
+
+#[test]
+fn answers_of_the_proxy_are_not_held_against_the_server() {
+    let own = first()
+        .status("HTTP/1.1 502 Bad Gateway")
+        .back_without("BITS-Packet-Type")
+        .back_without("BITS-Session-Id")
+        .back_without("BITS-Received-Content-Range");
+    let timeline = created().ours().say(&own).timeline(Profile::Windows);
+    assert!(timeline.findings().is_empty(), "{}", told(&timeline));
+}
+
+#[test]
+fn a_gateway_is_told_of_once_and_not_measured_as_an_ack() {
+    for status in [
+        "502 Bad Gateway",
+        "503 Service Unavailable",
+        "504 Gateway Timeout",
+    ] {
+        let page = first()
+            .status(&format!("HTTP/1.1 {status}"))
+            .back_without("BITS-Packet-Type")
+            .back_without("BITS-Session-Id")
+            .back_without("BITS-Received-Content-Range")
+            .reply("<html>");
+        let timeline = created().say(&page).timeline(Profile::Spec);
+        assert_eq!(told(&timeline).lines().count(), 1, "{}", told(&timeline));
+        assert_eq!(timeline.findings()[0].id, "BUP-GN-11");
+    }
+}
+
+#[test]
+fn many_findings_of_one_rule_are_counted_not_listed() {
+    let wrong = ping().with("X: y").content("x");
+    let mut talk = Dialogue::new();
+    for _ in 0..5003 {
+        talk = talk.say(&wrong);
+    }
+    let timeline = talk.timeline(Profile::Windows);
+    assert_eq!(timeline.findings().len(), 5001);
+    let last = timeline.findings().last().unwrap();
+    assert_eq!((last.id, last.exchange), ("BUP-GN-09", None));
+    assert!(last.text.starts_with("3 more"), "{}", last.text);
+}
