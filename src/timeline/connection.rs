@@ -9,9 +9,9 @@ use std::time::Duration;
 use crate::event::{Close, ConnId, Direction, Event, Fact, Leg, Missing, Note, What};
 use crate::wire::{Conversation, Seen, Stream};
 
-use super::exchange::{Half, Open};
 use super::lane::{Lane, RunKind};
 use super::ledger::{Ledger, Locus};
+use super::open::{Half, Open};
 use super::row::{Remark, Text};
 use super::uploads::Here;
 
@@ -27,6 +27,10 @@ pub(super) struct Place {
 
 /// A connection that is not over.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a separate fact about the connection"
+)]
 pub(super) struct Live {
     pub(super) row: usize,
     pub(super) locus: Locus,

@@ -6,8 +6,8 @@ use crate::bits::Packet;
 use crate::wire::Stream;
 
 use super::connection::Live;
-use super::exchange::{Half, Open};
 use super::ledger::Ledger;
+use super::open::{Half, Open};
 use super::row::Outcome;
 
 impl Live {

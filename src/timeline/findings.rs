@@ -10,8 +10,8 @@ use crate::event::ConnId;
 use crate::wire::{Head, Stream};
 
 use super::connection::Live;
-use super::exchange::{Half, Open};
 use super::ledger::{Ledger, slot};
+use super::open::{Half, Open};
 
 /// The checker with all findings so far.
 #[derive(Debug, Default)]

@@ -24,6 +24,7 @@ mod intern;
 mod lane;
 mod ledger;
 mod oddity;
+mod open;
 mod place;
 pub mod read_back;
 pub mod row;

@@ -5,9 +5,9 @@ use crate::event::Missing;
 use crate::wire::{Malformed, Stream};
 
 use super::connection::Live;
-use super::exchange::Half;
 use super::lane::{Run, RunKind, towards};
 use super::ledger::Ledger;
+use super::open::Half;
 
 impl Live {
     pub(super) fn malformed(

@@ -308,7 +308,11 @@ impl Ledger {
             }
         }
         if row.state.is_final() && row.state != State::Failed {
+            // Little is added from here on: give back what growing took.
             book.passed.clear();
+            book.exchanges.shrink_to_fit();
+            row.story.iter_mut().for_each(String::shrink_to_fit);
+            row.story.shrink_to_fit();
         }
     }
 

@@ -80,10 +80,10 @@ fn files() -> Vec<Case> {
         }),
         case("BDL-17", || {
             let last = third().back("BITS-Reply-URL: http://bits.example.test/up/reply.bin");
-            let lost = get_reply()
+            let gone = get_reply()
                 .status("HTTP/1.1 404 Not Found")
                 .back_without("Content-Range");
-            begun().all(&[second(), last, lost.reply("")])
+            begun().all(&[second(), last, gone.reply("")])
         })
         .keeps(|| {
             let last = third().back("BITS-Reply-URL: http://bits.example.test/up/reply.bin");

@@ -14,6 +14,7 @@ mod quiet;
 mod requests;
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use bitstap::bits::check::{manual, rules};
 use bitstap::timeline::{Level, Profile, Timeline};
@@ -88,7 +89,8 @@ fn the_breaking_conversation_breaks_the_rule_and_only_it() {
         let mut expected: BTreeSet<_> = case.also.iter().copied().collect();
         expected.insert(case.rule);
         if broken(&timeline) != expected {
-            wrong += &format!(
+            let _ = writeln!(
+                wrong,
                 "{}: expected {expected:?}, found\n{}\n",
                 case.rule,
                 told(&timeline)
@@ -108,7 +110,7 @@ fn the_keeping_conversation_keeps_all_rules_of_its_profile() {
                 || (finding.level > Level::Note && case.profile == Profile::Windows)
         };
         if timeline.findings().iter().any(|finding| mild(&finding)) {
-            wrong += &format!("{}: found\n{}\n", case.rule, told(&timeline));
+            let _ = writeln!(wrong, "{}: found\n{}\n", case.rule, told(&timeline));
         }
     }
     assert!(wrong.is_empty(), "{wrong}");

@@ -34,12 +34,12 @@ fn sessions() -> Vec<Case> {
         case("BUP-SE-02", || begun().pipelined(&second(), &third())),
         case("BUP-SE-03", || {
             begun()
-                .wait(Duration::from_secs(15 * 24 * 3600))
+                .wait(Duration::from_hours(15 * 24))
                 .all(&[second().forgotten(), second().forgotten()])
         })
         .also(&["BUP-ER-10"])
         .keeps(|| {
-            begun().wait(Duration::from_secs(15 * 24 * 3600)).all(&[
+            begun().wait(Duration::from_hours(15 * 24)).all(&[
                 second().forgotten(),
                 ping(),
                 create(),
@@ -98,7 +98,7 @@ fn servers() -> Vec<Case> {
             .also(&["BUP-ER-10"])
             .keeps(|| {
                 begun()
-                    .wait(Duration::from_secs(15 * 24 * 3600))
+                    .wait(Duration::from_hours(15 * 24))
                     .say(&second().forgotten())
             }),
         case("BUP-SE-10", || {

@@ -55,8 +55,12 @@ impl Step {
             answered: true,
             thinks: Duration::ZERO,
         };
-        asked.iter().for_each(|field| set(&mut step.asked, field));
-        back.iter().for_each(|field| set(&mut step.back, field));
+        for field in asked {
+            set(&mut step.asked, field);
+        }
+        for field in back {
+            set(&mut step.back, field);
+        }
         step
     }
 

@@ -2,9 +2,10 @@
 
 use crate::bits::Packet;
 
-use super::memory::{Past, Session};
+use super::memory::Past;
 use super::rule::Level::{Error, Note, Warning};
 use super::rule::{CLIENT, Rule, SESSION, rule};
+use super::session::Session;
 use super::tally::Out;
 use super::view::{View, shown};
 

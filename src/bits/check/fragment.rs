@@ -157,6 +157,10 @@ fn syntax(view: &View<'_>, out: &mut Out<'_>) {
         });
         return;
     };
+    // What an empty file looks like is written nowhere.
+    if view.facts.request.says.total == Some(0) {
+        return;
+    }
     let readable = view
         .facts
         .request
@@ -310,26 +314,23 @@ fn content(view: &View<'_>, past: &Past, out: &mut Out<'_>) {
 
 fn coding(view: &View<'_>, past: &Past, out: &mut Out<'_>) {
     let session = &past.session;
-    let coding = value(view.asked(), Name::ContentEncoding);
-    let named = coding.map(shown);
+    let named = value(view.asked(), Name::ContentEncoding)
+        .map(shown)
+        .unwrap_or_default();
+    let or_none = |coding: &str| if coding.is_empty() { "none" } else { coding }.to_owned();
     if let Some(before) = session.encoding.as_ref().filter(|_| session.alive())
-        && before.as_deref().map(str::to_ascii_lowercase)
-            != named.as_deref().map(str::to_ascii_lowercase)
+        && !before.eq_ignore_ascii_case(&named)
     {
-        let none = || "none".to_owned();
         out.raise("BUP-FR-18", || {
             format!(
                 "{} has the coding {}; the fragment before had {}.",
                 view.fragment(),
-                named.clone().unwrap_or_else(none),
-                before.clone().unwrap_or_else(none)
+                or_none(&named),
+                or_none(before)
             )
         });
         return;
     }
-    let Some(named) = named else {
-        return;
-    };
     if named.eq_ignore_ascii_case("identity") {
         out.raise("BUP-FR-17", || {
             "Content-Encoding: identity says nothing and is not to be sent.".to_owned()
@@ -337,12 +338,12 @@ fn coding(view: &View<'_>, past: &Past, out: &mut Out<'_>) {
         return;
     }
     let offered = session.encodings.as_deref().unwrap_or_default();
-    if session.created && !lists(offered.as_bytes(), &named) {
+    if session.created && !named.is_empty() && !lists(offered.as_bytes(), &named) {
         out.raise("BUP-FR-16", || {
-            let offered = if offered.is_empty() { "none" } else { offered };
             format!(
-                "{} has Content-Encoding: {named}; the server offered {offered}.",
-                view.fragment()
+                "{} has Content-Encoding: {named}; the server offered {}.",
+                view.fragment(),
+                or_none(offered)
             )
         });
     }

@@ -22,6 +22,7 @@ mod memory;
 mod notification;
 mod order;
 mod rule;
+mod session;
 mod tally;
 mod view;
 

@@ -5,9 +5,10 @@ use std::time::Duration;
 use crate::bits::Packet;
 use crate::bits::hresult::BG_E_SESSION_NOT_FOUND;
 
-use super::memory::{Past, Previous};
+use super::memory::Past;
 use super::rule::Level::{Error, Note, Warning};
 use super::rule::{CLIENT, Profile, Rule, SERVER, SESSION, rule};
+use super::session::Previous;
 use super::tally::Out;
 use super::view::{View, shown};
 

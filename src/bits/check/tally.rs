@@ -110,7 +110,9 @@ impl<'o> Out<'o> {
         self.findings.push(Finding {
             id: rule.id,
             level,
-            who: who.or(rule.who.first().copied()).unwrap_or(Who::Session),
+            who: who
+                .or_else(|| rule.who.first().copied())
+                .unwrap_or(Who::Session),
             exchange: self.exchange,
             session: self.session,
             text: text(),

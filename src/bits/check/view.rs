@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::bits::header::{self, Name};
+use crate::bits::header::{self, Name, SPELLINGS};
 use crate::bits::{ContentRange, Packet};
 use crate::wire::Head;
 
@@ -116,7 +116,9 @@ impl<'f> View<'f> {
     pub(super) fn told(&self) -> Option<u64> {
         let said = self.facts.response.and_then(|r| r.says.received);
         match self.status() {
-            Some(200 | 201) => said.or(self.range().map(|range| range.last.saturating_add(1))),
+            Some(200 | 201) => {
+                said.or_else(|| self.range().map(|range| range.last.saturating_add(1)))
+            }
             Some(416) => said,
             _ => None,
         }
@@ -124,13 +126,22 @@ impl<'f> View<'f> {
 }
 
 /// Yields the values of a field in any of its spellings, with the spelling of its name.
-pub(super) fn values<'h>(
-    head: &'h Head,
+pub(super) fn values(
+    head: &Head,
     name: Name,
-) -> impl Iterator<Item = (&'static header::Spelling, &'h [u8])> {
+) -> impl Iterator<Item = (&'static header::Spelling, &[u8])> {
+    let start = SPELLINGS.iter().position(|spelling| spelling.name == name);
+    let known = SPELLINGS
+        .get(start.unwrap_or_default()..)
+        .unwrap_or_default();
+    // The spellings of a field stand together.
+    let end = known.iter().position(|spelling| spelling.name != name);
+    let known = known.get(..end.unwrap_or(known.len())).unwrap_or_default();
     head.pairs().filter_map(move |(found, value)| {
-        let spelling = header::identify(found)?;
-        (spelling.name == name).then_some((spelling, value))
+        let spelling = known
+            .iter()
+            .find(|spelling| spelling.wire.as_bytes().eq_ignore_ascii_case(found))?;
+        Some((spelling, value))
     })
 }
 
@@ -217,5 +228,37 @@ pub(super) fn bare_host(authority: &str) -> String {
     match authority.split_once(':') {
         Some((host, _)) => host.to_owned(),
         None => authority,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_spellings_of_a_field_stand_together() {
+        for (at, spelling) in SPELLINGS.iter().enumerate() {
+            let first = SPELLINGS
+                .iter()
+                .position(|known| known.name == spelling.name);
+            let between = &SPELLINGS[first.unwrap()..at];
+            assert!(between.iter().all(|known| known.name == spelling.name));
+        }
+    }
+
+    #[test]
+    fn guids_and_hosts_are_read() {
+        assert!(is_guid("{7df0354d-249b-430f-820d-3d2a9bef4931}"));
+        assert!(!is_guid("7df0354d-249b-430f-820d-3d2a9bef4931"));
+        assert!(!is_guid("{7df0354d-249b-430f-820d-3d2a9bef493}"));
+        assert_eq!(bare_host("User@A.test:80"), "user@a.test");
+        assert_eq!(bare_host("[::1]:80"), "[::1]");
+        assert_eq!(split("http://u@a.test?x"), (Some("a.test"), "?x"));
+    }
+
+    #[test]
+    fn values_are_shown_short_and_on_one_line() {
+        assert_eq!(shown(b" a\tb "), "a\u{fffd}b");
+        assert_eq!(shown(&[b'a'; 100]).len(), 83);
     }
 }
