@@ -171,6 +171,24 @@ fn findings_say_where_what_and_why() {
     }
 }
 
+#[test]
+fn how_a_stream_is_cut_does_not_change_its_findings() {
+    for case in cases() {
+        let talk = (case.breaks)();
+        let mut bytes = Timeline::with_profile(case.profile);
+        for (position, event) in (0..).zip(conversation::cut(talk.events(), || 7)) {
+            bytes.apply(&event, position);
+        }
+        bytes.finish();
+        assert_eq!(
+            bytes.findings(),
+            talk.timeline(case.profile).findings(),
+            "{}",
+            case.rule
+        );
+    }
+}
+
 /// `BLESS=1 cargo test --test conformance` writes the page.
 #[test]
 fn the_page_of_findings_is_current() {

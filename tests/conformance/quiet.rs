@@ -101,6 +101,35 @@ fn a_lost_ack_explains_an_offset_beyond_the_fragment() {
 }
 
 #[test]
+fn an_ack_whose_end_nothing_tells_is_not_the_clients_haste() {
+    let endless = || first().back_without("Content-Length");
+    let talk = created().all(&[endless(), second(), third(), close()]);
+    let found = talk.timeline(Profile::Windows);
+    assert_eq!(broken(&found).len(), 1, "{}", told(&found));
+    assert!(broken(&found).contains("BUP-AK-03"));
+}
+
+#[test]
+fn a_client_that_gives_up_a_refused_fragment_is_right() {
+    let refused = first().passes(4).status("HTTP/1.1 413 Too Large");
+    let refused = refused.back_without("BITS-Received-Content-Range");
+    let timeline = created().say(&refused).hang_up().timeline(Profile::Spec);
+    assert!(timeline.findings().is_empty(), "{}", told(&timeline));
+}
+
+#[test]
+fn an_empty_file_is_not_guessed_at() {
+    let nothing = first()
+        .with("Content-Range: bytes */0")
+        .content("")
+        .back("BITS-Received-Content-Range: 0");
+    for talk in [created().all(&[nothing, close()]), created().say(&close())] {
+        let timeline = talk.hang_up().timeline(Profile::Windows);
+        assert!(timeline.findings().is_empty(), "{}", told(&timeline));
+    }
+}
+
+#[test]
 fn a_gap_makes_the_rules_of_order_silent() {
     // The second fragment and its Ack are in the gap.
     let talk = begun().gap(200).say(&third()).say(&close()).hang_up();

@@ -416,6 +416,10 @@ impl Dialogue {
         self
     }
 
+    pub(crate) fn events(&self) -> &[bitstap::event::Event] {
+        &self.talk.events
+    }
+
     pub(crate) fn timeline(&self, profile: Profile) -> Timeline {
         let mut timeline = Timeline::with_profile(profile);
         for (position, event) in (0..).zip(&self.talk.events) {

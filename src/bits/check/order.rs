@@ -106,7 +106,7 @@ fn in_flight(view: &View<'_>, past: &Past, out: &mut Out<'_>) {
         packet: view.packet,
         begun: facts.request.begun,
         asked: facts.request.ended.unwrap_or(response.begun),
-        ended: response.ended,
+        answered: response.begun,
     };
     let (first, second) = if this.begun < before.begun {
         (this, before)
@@ -114,7 +114,7 @@ fn in_flight(view: &View<'_>, past: &Past, out: &mut Out<'_>) {
         (before, this)
     };
     let soon = second.begun < first.asked.saturating_add(COMES_BACK);
-    let overlaps = second.begun < first.ended && (first.conn == second.conn || soon);
+    let overlaps = second.begun < first.answered && (first.conn == second.conn || soon);
     if overlaps {
         let name = |packet: Option<Packet>| packet.map_or("a request", Packet::name);
         out.raise("BUP-SE-02", || {

@@ -83,7 +83,8 @@ pub(super) struct Previous {
     pub(super) packet: Option<Packet>,
     pub(super) begun: Duration,
     pub(super) asked: Duration,
-    pub(super) ended: Duration,
+    /// First byte of the answer: its end may be told only by what follows.
+    pub(super) answered: Duration,
 }
 
 /// What is known of a file that is downloaded.
@@ -131,11 +132,12 @@ impl Session {
                 packet: view.packet,
                 begun: facts.request.begun,
                 asked: facts.request.ended.unwrap_or(response.begun),
-                ended: response.ended,
+                answered: response.begun,
             });
         }
-        if let Some(name) = facts.request.says.name.as_ref() {
-            self.name = Some(name.clone());
+        let named = &facts.request.says.name;
+        if named.is_some() && self.name != *named {
+            self.name.clone_from(named);
         }
         if view.is(Packet::Fragment) {
             self.fragment(view);
@@ -213,7 +215,9 @@ impl Session {
         self.total = total.or(self.total);
         let coding = value(view.asked(), Name::ContentEncoding);
         self.encoding = Some(coding.map(shown).unwrap_or_default());
-        self.path.clone_from(&view.path);
+        if self.path != view.path {
+            self.path.clone_from(&view.path);
+        }
         if let Some(range) = view.range() {
             let end = range.first.saturating_add(view.facts.request.content);
             self.furthest = self.furthest.max(end);
