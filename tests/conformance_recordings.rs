@@ -78,5 +78,5 @@ fn other_servers_are_told_of() {
         found("fkadibs__cancel"),
         ["note BUP-AC-03", "error BUP-CA-03"]
     );
-    assert!(found("usis__upload").is_empty());
+    assert_eq!(found("usis__upload"), ["warning BUP-CL-03"]);
 }

@@ -10,6 +10,7 @@ mod examples;
 mod answers;
 mod downloads;
 mod order;
+mod profiles;
 mod quiet;
 mod requests;
 

@@ -9,7 +9,7 @@ use crate::bits::header::Name;
 use crate::bits::hresult::BG_E_SESSION_NOT_FOUND;
 
 use super::rule::Profile;
-use super::view::{View, bare_host, is_absolute, shown, value};
+use super::view::{View, bare_host, shown, split, value};
 
 /// So many fragments are remembered by their content.
 const FEW: usize = 16;
@@ -169,7 +169,13 @@ impl Session {
                 if view.succeeded() {
                     // A reply on another host may be fetched where nobody sees it.
                     let reply = self.reply.as_deref().filter(|url| !url.is_empty());
-                    let near = reply.is_some_and(|url| !is_absolute(url)) && !self.fetched;
+                    let named = facts.request.says.host.as_deref().unwrap_or_default();
+                    let here = |url: &str| {
+                        split(url)
+                            .0
+                            .is_none_or(|host| host.eq_ignore_ascii_case(named))
+                    };
+                    let near = reply.is_some_and(here) && !self.fetched;
                     self.unread = (near && packet == Packet::CloseSession).then_some(facts.no);
                     self.over = self.over.or(Some((packet, facts.conn)));
                 }
