@@ -127,9 +127,16 @@ impl Live {
 
     /// Has an exchange judged that is over.
     pub(super) fn judge(&mut self, open: &Open, ledger: &mut Ledger) {
-        let torn = self.torn;
+        // A message that nobody could read may have said anything.
+        let gaps = self.requests.torn || self.responses.torn;
+        let unread = open.heads.request.is_none()
+            || open.requested == Half::Broken
+            || open.answered == Half::Broken
+            || (open.answered == Half::Absent && gaps);
+        let torn = self.torn || unread;
         // Another exchange may have been in flight when bytes were missed.
         self.torn &= !self.open.is_empty();
+        self.torn |= unread;
         let row = slot(open.no).and_then(|slot| ledger.exchanges.get(slot));
         let (Some(row), Some(head)) = (row, open.heads.request.as_deref()) else {
             return;

@@ -1,6 +1,9 @@
 //! Where nothing may be said: worked examples, starts and gaps of a capture, answers of others.
 
-use bitstap::timeline::{Level, Profile};
+use std::time::Duration;
+
+use bitstap::bits::check::Who;
+use bitstap::timeline::{Level, Profile, Remark, Timeline};
 
 use crate::conversation::Talk;
 use crate::dialogue::*;
@@ -134,6 +137,58 @@ fn a_gap_makes_the_rules_of_order_silent() {
     // The second fragment and its Ack are in the gap.
     let talk = begun().gap(200).say(&third()).say(&close()).hang_up();
     let timeline = talk.timeline(Profile::Windows);
+    assert!(timeline.findings().is_empty(), "{}", told(&timeline));
+}
+
+#[test]
+fn heads_that_were_not_kept_are_not_held_against_anybody() {
+    // The second fragment's Ack passed, but the capture holds only the beginnings of packets.
+    let talk = begun()
+        .say(&second().unanswered())
+        .not_kept(150)
+        .all(&[third(), close()])
+        .hang_up();
+    let timeline = talk.timeline(Profile::Windows);
+    assert!(timeline.findings().is_empty(), "{}", told(&timeline));
+}
+
+#[test]
+fn the_end_that_broke_a_rule_is_named() {
+    let by = |step: Step| {
+        let timeline = created().say(&step).timeline(Profile::Windows);
+        let [finding] = timeline.findings() else {
+            panic!("{}", told(&timeline));
+        };
+        (finding.id, finding.who)
+    };
+    let long = format!("X-Long: {}", "x".repeat(4097));
+    assert_eq!(by(first().with(&long)), ("BUP-GN-10", Who::Client));
+    assert_eq!(by(first().back(&long)), ("BUP-GN-10", Who::Server));
+    assert_eq!(
+        by(first().with("BITS-Colour: red")),
+        ("BUP-GN-17", Who::Client)
+    );
+    assert_eq!(
+        by(first().back("BITS-Colour: red")),
+        ("BUP-GN-17", Who::Server)
+    );
+}
+
+#[test]
+fn a_capture_that_is_cut_off_leaves_no_upload_open() {
+    let talk = complete().hang_up();
+    let mut timeline = Timeline::new();
+    for (position, event) in (0..).zip(talk.events()) {
+        timeline.apply(event, position);
+    }
+    timeline.remark(Remark {
+        at: Duration::ZERO,
+        conn: None,
+        leg: None,
+        exchange: None,
+        text: "The capture ends inside a block.".to_owned(),
+    });
+    timeline.finish();
     assert!(timeline.findings().is_empty(), "{}", told(&timeline));
 }
 

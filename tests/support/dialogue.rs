@@ -406,6 +406,13 @@ impl Dialogue {
         self
     }
 
+    /// Bytes towards the client passed and were not kept.
+    pub(crate) fn not_kept(mut self, len: u64) -> Self {
+        let why = bitstap::event::Missing::NotKept;
+        self.talk.missing(Direction::ToClient, len, why);
+        self
+    }
+
     /// The proxy writes the next answer itself.
     pub(crate) fn ours(mut self) -> Self {
         let fact = bitstap::event::Fact::Answered {
