@@ -241,6 +241,9 @@ fn fragments() -> Vec<Case> {
         case("BUP-FR-19", || {
             begun().say(&second().line("BITS_POST /up/other.bin HTTP/1.1"))
         }),
+        case("BUP-FR-19", || {
+            complete().say(&close().line("BITS_POST /up/other.bin HTTP/1.1"))
+        }),
         case("BUP-FR-20", || {
             begun().all(&[
                 second()

@@ -79,6 +79,7 @@ pub(super) const RULES: &[Rule] = &[
 ];
 
 pub(super) fn check(view: &View<'_>, past: &Past, out: &mut Out<'_>) {
+    url(view, past, out);
     if !view.is(Packet::Fragment) {
         return;
     }
@@ -87,6 +88,30 @@ pub(super) fn check(view: &View<'_>, past: &Past, out: &mut Out<'_>) {
     sequence(view, past, out);
     content(view, past, out);
     coding(view, past, out);
+}
+
+/// Tells whether a packet of a session goes to another path than those before it.
+fn moved(view: &View<'_>, past: &Past) -> bool {
+    let session = &past.session;
+    let known = session.created || session.previous.is_some();
+    known && view.facts.session.is_some() && session.path != view.path
+}
+
+fn url(view: &View<'_>, past: &Past, out: &mut Out<'_>) {
+    let packet = matches!(
+        view.packet,
+        Some(Packet::Fragment | Packet::CloseSession | Packet::CancelSession)
+    );
+    if packet && moved(view, past) {
+        out.raise("BUP-FR-19", || {
+            format!(
+                "{} goes to {}, the packets before it went to {}.",
+                view.fragment(),
+                shown(view.path.as_bytes()),
+                shown(past.session.path.as_bytes())
+            )
+        });
+    }
 }
 
 fn identity(view: &View<'_>, past: &Past, out: &mut Out<'_>) {
@@ -112,17 +137,6 @@ fn identity(view: &View<'_>, past: &Past, out: &mut Out<'_>) {
             )
         });
     }
-    let path_changed = session.created && session.path != view.path;
-    if path_changed {
-        out.raise("BUP-FR-19", || {
-            format!(
-                "{} goes to {}, the packets before it went to {}.",
-                view.fragment(),
-                shown(view.path.as_bytes()),
-                shown(session.path.as_bytes())
-            )
-        });
-    }
     let created = past
         .connection
         .creations
@@ -135,7 +149,7 @@ fn identity(view: &View<'_>, past: &Past, out: &mut Out<'_>) {
         Some((path, _)) => *path != view.path,
         None => past.connection.whole,
     };
-    if !issued.eq_ignore_ascii_case(id) && foreign && !path_changed {
+    if !issued.eq_ignore_ascii_case(id) && foreign && !moved(view, past) {
         out.raise("BUP-FR-02", || {
             format!(
                 "{} carries {}; the server issued {} for this URL.",

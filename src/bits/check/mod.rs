@@ -112,7 +112,7 @@ impl Checker {
             }
             order::check(&view, &past, &mut out);
         } else {
-            notification::check(&view, &past, &mut out);
+            notification::check(&view, &mut out);
             download::check(&view, &past, &mut out);
         }
         self.memory.learn(&view, past);

@@ -33,7 +33,7 @@ pub(super) const RULES: &[Rule] = &[
         "refusals of applications were passed on as the server's own"),
 ];
 
-pub(super) fn check(view: &View<'_>, past: &Past, out: &mut Out<'_>) {
+pub(super) fn check(view: &View<'_>, out: &mut Out<'_>) {
     let asked = view.asked();
     let names = |name| values(asked, name).next().is_some();
     let (request, response) = (names(Name::RequestDataFile), names(Name::ResponseDataFile));
@@ -41,7 +41,6 @@ pub(super) fn check(view: &View<'_>, past: &Past, out: &mut Out<'_>) {
     if asked.method() != Some(b"POST") || !(request || response || url.is_some()) {
         return;
     }
-    let _ = past;
     if asked.minor() != 1 || !url.is_some_and(is_absolute) {
         out.raise("BUP-NT-01", || match url {
             None => "A notification has no BITS-Original-Request-URL.".to_owned(),
