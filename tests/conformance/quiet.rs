@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bitstap::bits::check::Who;
+use bitstap::event::What;
 use bitstap::timeline::{Level, Profile, Remark, Timeline};
 
 use crate::conversation::Talk;
@@ -234,4 +235,42 @@ fn many_findings_of_one_rule_are_counted_not_listed() {
     let last = timeline.findings().last().unwrap();
     assert_eq!((last.id, last.exchange), ("BUP-GN-09", None));
     assert!(last.text.starts_with("3 more"), "{}", last.text);
+}
+
+#[test]
+fn spoilt_bytes_stop_nobody() {
+    // A small generator is enough: the same bytes are spoilt in every run.
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut next = move |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % u64::try_from(below).unwrap()).unwrap()
+    };
+    for case in crate::cases() {
+        let events = (case.breaks)().events().to_vec();
+        for _ in 0..12 {
+            let mut timeline = Timeline::with_profile(case.profile);
+            for (position, event) in (0..).zip(&events) {
+                let mut event = event.clone();
+                if let What::Data { bytes, .. } = &mut event.what {
+                    let mut spoilt = bytes.to_vec();
+                    let head = spoilt.len().min(500);
+                    for _ in 0..next(4) {
+                        let with = b"09-:/ {x\r\n,\xff\0".as_slice();
+                        spoilt[next(head)] = with[next(with.len())];
+                    }
+                    *bytes = spoilt.into();
+                }
+                timeline.apply(&event, position);
+            }
+            timeline.finish();
+            let exchanges = u32::try_from(timeline.exchanges().len()).unwrap();
+            let known = |no: u32| (1..=exchanges).contains(&no);
+            for finding in timeline.findings() {
+                assert!(finding.exchange.is_none_or(known));
+                assert!(!finding.text.is_empty() && !finding.text.contains('\n'));
+            }
+        }
+    }
 }
