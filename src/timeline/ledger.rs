@@ -11,6 +11,7 @@ use crate::bits::session::State;
 use crate::event::{ConnId, Leg};
 
 use super::coverage::Coverage;
+use super::findings::Findings;
 use super::intern::Texts;
 use super::row::{Change, Connection, Exchange, Remark, Session, SessionKind, Text};
 use super::story::Tale;
@@ -26,6 +27,7 @@ pub(super) struct Ledger {
     pub(super) books: Vec<Book>,
     pub(super) index: Index,
     pub(super) texts: Texts,
+    pub(super) findings: Findings,
     changes: Vec<Packed>,
     /// Pings that are over and have no session yet: their end is told once it is known.
     held: Vec<u32>,
