@@ -16,6 +16,7 @@ mod stage;
 mod transfer;
 mod unit;
 
+mod check;
 mod demo;
 mod fetch;
 mod proxy;
@@ -41,6 +42,7 @@ enum Command {
     Demo(demo::Args),
     Proxy(Box<proxy::Args>),
     View(view::Args),
+    Check(check::Args),
     Serve(Box<serve::Args>),
     Send(Box<send::Args>),
     Fetch(Box<fetch::Args>),
@@ -53,6 +55,7 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(args),
         Command::Proxy(args) => proxy::run(*args),
         Command::View(args) => view::run(&args),
+        Command::Check(args) => check::run(&args),
         Command::Serve(args) => serve::run(*args),
         Command::Send(args) => send::run(*args),
         Command::Fetch(args) => fetch::run(*args),

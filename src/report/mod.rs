@@ -1,4 +1,4 @@
-//! A timeline as text and JSON Lines. Pure: values in, strings out; nothing here prints.
+//! A timeline as text, JSON Lines, JUnit and SARIF. Pure: values in, strings out; nothing here prints.
 
 #![cfg_attr(
     not(test),
@@ -11,5 +11,7 @@
 )]
 
 pub mod json;
+pub mod junit;
+pub mod sarif;
 pub mod text;
 pub mod unit;

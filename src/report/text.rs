@@ -1,5 +1,6 @@
 //! A timeline as lines of text for people: aligned, without colour, safe to pipe.
 
+use crate::bits::check::{Finding, Level};
 use crate::bits::hresult;
 use crate::timeline::{Exchange, Outcome, Remark, Session, Summary};
 
@@ -100,15 +101,49 @@ pub fn note(remark: &Remark) -> String {
     )
 }
 
+/// Returns one line for a finding.
+pub fn finding(finding: &Finding) -> String {
+    let sign = match finding.level {
+        Level::Error => 'E',
+        Level::Warning => 'W',
+        Level::Note | Level::Off => 'N',
+    };
+    let mut place = Vec::new();
+    place.extend(finding.exchange.map(|no| format!("exchange {no}")));
+    place.extend(finding.session.map(|no| format!("session {no}")));
+    if !place.is_empty() {
+        place.push(String::new());
+    }
+    let place = place.join(", ");
+    format!(
+        "{sign} {:<10} {}: {} ({})",
+        finding.id,
+        place.trim_end_matches(", "),
+        clean(&finding.text, usize::MAX),
+        finding.source,
+    )
+}
+
+/// Returns how many findings there are of each level.
+pub fn findings(summary: &Summary) -> String {
+    format!(
+        "{}, {}, {}",
+        count(summary.errors, "error"),
+        count(summary.warnings, "warning"),
+        count(summary.notes, "note"),
+    )
+}
+
 /// Returns the last line.
 pub fn summary(summary: &Summary) -> String {
     format!(
-        "{}, {}, {}; {} to the server, {} to the client",
+        "{}, {}, {}; {} to the server, {} to the client; {}",
         count(summary.exchanges, "exchange"),
         count(summary.sessions, "session"),
         count(summary.connections, "connection"),
         unit::size(summary.to_server),
         unit::size(summary.to_client),
+        findings(summary),
     )
 }
 

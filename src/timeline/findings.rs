@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::bits::check::{Answered, Asked, Checker, Cut, Facts, Finding, Profile};
+use crate::bits::check::{Answered, Asked, Checker, Cut, Facts, Finding, Level, Profile};
 use crate::event::ConnId;
 use crate::wire::{Head, Stream};
 
@@ -46,6 +46,12 @@ impl Findings {
 
     pub(super) fn list(&self) -> &[Finding] {
         &self.list
+    }
+
+    /// Returns how many findings have this level.
+    pub(super) fn count(&self, level: Level) -> u64 {
+        let same = self.list.iter().filter(|finding| finding.level == level);
+        u64::try_from(same.count()).unwrap_or(u64::MAX)
     }
 
     /// Yields the findings of exchange number `no`.

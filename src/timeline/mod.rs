@@ -252,6 +252,9 @@ impl Timeline {
             connections: count(connections.len()),
             to_server: sum(|row| row.to_server),
             to_client: sum(|row| row.to_client),
+            errors: self.ledger.findings.count(Level::Error),
+            warnings: self.ledger.findings.count(Level::Warning),
+            notes: self.ledger.findings.count(Level::Note),
         }
     }
 }
