@@ -1,23 +1,14 @@
 //! Findings in recordings of other people's clients and servers.
-//!
-//! They are not ours to ship: `BITSTAP_RECORDINGS=DIR cargo test --test conformance_recordings -- --ignored`.
 
-use std::path::PathBuf;
+#[path = "support/recordings.rs"]
+mod recordings;
 
-use bitstap::capture::{Record, open};
-use bitstap::timeline::{Profile, Timeline};
+use bitstap::timeline::Profile;
+use recordings::{present, read};
 
 /// Returns level and rule of each finding.
 fn findings(name: &str, profile: Profile) -> Vec<String> {
-    let directory = std::env::var_os("BITSTAP_RECORDINGS").expect("BITSTAP_RECORDINGS=DIR");
-    let path = PathBuf::from(directory).join(format!("{name}.pcap"));
-    let mut timeline = Timeline::with_profile(profile);
-    for record in open(&path).expect(name) {
-        if let Record::Event { event, position } = record.expect(name) {
-            timeline.apply(&event, position);
-        }
-    }
-    timeline.finish();
+    let timeline = read(name, profile);
     assert!(!timeline.exchanges().is_empty(), "{name}");
     let lines = timeline.findings().iter();
     lines
@@ -26,8 +17,10 @@ fn findings(name: &str, profile: Profile) -> Vec<String> {
 }
 
 #[test]
-#[ignore = "needs recordings that are not ours to ship"]
 fn windows_and_iis_are_right_by_their_own_profile() {
+    if !present() {
+        return;
+    }
     let upload = findings("mcbup-4.1-upload", Profile::Windows);
     assert_eq!(upload, ["note BUP-AK-05"]);
     let reply = findings("mcbup-4.2-upload-reply", Profile::Windows);
@@ -37,8 +30,10 @@ fn windows_and_iis_are_right_by_their_own_profile() {
 /// IIS leaves the session id out of Acks and sends relative reply URLs; the text calls the headers of a
 /// notification otherwise than everybody else.
 #[test]
-#[ignore = "needs recordings that are not ours to ship"]
 fn windows_and_iis_depart_from_the_text_where_it_is_known() {
+    if !present() {
+        return;
+    }
     let upload = findings("mcbup-4.1-upload", Profile::Spec);
     assert_eq!(upload, ["error BUP-AK-05"]);
     let reply = findings("mcbup-4.2-upload-reply", Profile::Spec);
@@ -49,8 +44,10 @@ fn windows_and_iis_depart_from_the_text_where_it_is_known() {
 }
 
 #[test]
-#[ignore = "needs recordings that are not ours to ship"]
 fn downloads_of_windows_are_in_order() {
+    if !present() {
+        return;
+    }
     for name in [
         "206_example_b",
         "content-range-gap-skip",
@@ -66,8 +63,10 @@ fn downloads_of_windows_are_in_order() {
 }
 
 #[test]
-#[ignore = "needs recordings that are not ours to ship"]
 fn other_servers_are_told_of() {
+    if !present() {
+        return;
+    }
     let found = |name| findings(name, Profile::Windows);
     assert_eq!(found("dolphin__upload"), ["note BUP-AC-03"]);
     assert_eq!(

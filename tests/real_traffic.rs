@@ -1,40 +1,17 @@
 //! Recordings of other people's clients and servers give the rows that tshark and the eye find.
-//!
-//! They are not ours to ship, so a checkout may be without them; where `CI=true` they must be there.
 
 #[path = "support/conversation.rs"]
 mod conversation;
 
-use std::path::Path;
+#[path = "support/recordings.rs"]
+mod recordings;
 
-use bitstap::capture::{Record, open};
-use bitstap::timeline::Timeline;
+use bitstap::timeline::{Profile, Timeline};
 use conversation::{rows, sessions};
-
-/// Where the recordings lie beside a checkout.
-const RECORDINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/pcaps");
-
-/// Tells whether there is something to test with, and says so where there is not.
-fn present() -> bool {
-    let there = Path::new(RECORDINGS).is_dir();
-    let ci = std::env::var_os("CI").is_some_and(|value| value == "true");
-    assert!(there || !ci, "CI=true, but {RECORDINGS} is not there");
-    if !there {
-        eprintln!("left out: {RECORDINGS} is not there");
-    }
-    there
-}
+use recordings::present;
 
 fn read(name: &str) -> Timeline {
-    let path = Path::new(RECORDINGS).join(format!("{name}.pcap"));
-    let mut timeline = Timeline::new();
-    for record in open(&path).expect(name) {
-        if let Record::Event { event, position } = record.expect(name) {
-            timeline.apply(&event, position);
-        }
-    }
-    timeline.finish();
-    timeline
+    recordings::read(name, Profile::Windows)
 }
 
 /// File, rows, sessions.
