@@ -2,7 +2,7 @@
 //! mirrored as it was, and the capture's client leg holds exactly that.
 
 #[path = "support/binary.rs"]
-#[allow(dead_code, reason = "each test binary uses its own part")]
+#[expect(dead_code, reason = "each test binary uses its own part")]
 mod binary;
 
 use std::io::{ErrorKind, Read, Write};

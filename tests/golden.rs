@@ -5,7 +5,7 @@
 #[path = "support/conversation.rs"]
 mod conversation;
 #[path = "support/events.rs"]
-#[allow(dead_code, unused_imports, reason = "each test file uses a part of it")]
+#[expect(dead_code, unused_imports, reason = "each test file uses a part of it")]
 mod events;
 #[path = "support/examples.rs"]
 mod examples;
