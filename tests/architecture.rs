@@ -30,13 +30,14 @@ const FLOORS: [(&str, &[&str]); 10] = [
 const PURE: [&str; 5] = ["event", "wire", "bits", "timeline", "report"];
 
 /// What a pure room may not name, and what it would be.
-const IMPURE: [(&str, &str); 12] = [
+const IMPURE: [(&str, &str); 13] = [
     ("tokio", "a runtime"),
     ("TcpStream", "a socket"),
     ("TcpListener", "a socket"),
     ("UdpSocket", "a socket"),
     ("std::fs", "files"),
-    ("File::", "files"),
+    ("File::open", "files"),
+    ("File::create", "files"),
     ("std::thread", "threads"),
     ("Instant::now", "a clock"),
     ("SystemTime::now", "a clock"),

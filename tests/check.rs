@@ -5,7 +5,7 @@ mod support {
     pub(crate) mod binary;
 }
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bitstap::capture::{Options, Writer};
 use bitstap::event::{ConnId, Direction, Event, Leg, What};
@@ -50,7 +50,7 @@ fn broken(folder: &tempfile::TempDir) -> PathBuf {
     path
 }
 
-fn check(args: &[&str], capture: &PathBuf) -> (Option<i32>, String) {
+fn check(args: &[&str], capture: &Path) -> (Option<i32>, String) {
     let mut all = vec!["check"];
     all.extend_from_slice(args);
     all.push(capture.to_str().unwrap());
