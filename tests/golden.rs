@@ -49,23 +49,24 @@ fn lines(path: &Path) -> Vec<String> {
     let start_ns = reader.start_ns();
     let mut timeline = Timeline::new();
     let mut lines = Vec::new();
+    let mut found = 0;
     for record in reader {
         match record.unwrap() {
             Record::Event { event, position } => timeline.apply(&event, position),
             Record::Note(note) => panic!("{}: {note}", path.display()),
         }
-        print(&mut timeline, start_ns, &mut lines);
+        print(&mut timeline, start_ns, &mut found, &mut lines);
     }
     timeline.finish();
-    print(&mut timeline, start_ns, &mut lines);
+    print(&mut timeline, start_ns, &mut found, &mut lines);
     let sessions = timeline.sessions().iter();
     lines.extend(sessions.map(|session| json::session(session, start_ns)));
     lines.push(json::summary(&timeline.summary(), false));
     lines
 }
 
-/// Appends what reached an end since the last call.
-fn print(timeline: &mut Timeline, start_ns: u64, lines: &mut Vec<String>) {
+/// Appends what reached an end since the last call, then the findings that came after `found` others.
+fn print(timeline: &mut Timeline, start_ns: u64, found: &mut usize, lines: &mut Vec<String>) {
     for change in timeline.take_changes() {
         lines.push(match change {
             Change::Exchange(no) => {
@@ -76,6 +77,9 @@ fn print(timeline: &mut Timeline, start_ns: u64, lines: &mut Vec<String>) {
             Change::Remark(at) => json::note(&timeline.remarks()[at]),
         });
     }
+    let new = &timeline.findings()[*found..];
+    lines.extend(new.iter().map(|finding| json::finding(finding, None)));
+    *found += new.len();
 }
 
 #[test]

@@ -75,6 +75,7 @@ fn difference(events: &[Event]) -> Option<String> {
         .or_else(|| unequal("session", live.sessions(), recorded.sessions()))
         .or_else(|| unequal("connection", live.connections(), recorded.connections()))
         .or_else(|| unequal("remark", live.remarks(), recorded.remarks()))
+        .or_else(|| unequal("finding", live.findings(), recorded.findings()))
         .or_else(|| unequal("members", &members(&live), &members(&recorded)))
         .or_else(|| misplaced(&live, events, &capture))
 }
