@@ -17,6 +17,8 @@ mod transfer;
 mod unit;
 
 mod demo;
+mod explain;
+mod extract;
 mod fetch;
 mod proxy;
 mod send;
@@ -41,6 +43,8 @@ enum Command {
     Demo(demo::Args),
     Proxy(Box<proxy::Args>),
     View(view::Args),
+    Extract(extract::Args),
+    Explain(explain::Args),
     Serve(Box<serve::Args>),
     Send(Box<send::Args>),
     Fetch(Box<fetch::Args>),
@@ -53,6 +57,8 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(args),
         Command::Proxy(args) => proxy::run(*args),
         Command::View(args) => view::run(&args),
+        Command::Extract(args) => extract::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Serve(args) => serve::run(*args),
         Command::Send(args) => send::run(*args),
         Command::Fetch(args) => fetch::run(*args),

@@ -10,6 +10,7 @@
     )
 )]
 
+pub mod explain;
 pub mod json;
 pub mod text;
 pub mod unit;
