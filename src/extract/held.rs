@@ -24,8 +24,10 @@ pub(super) enum Word {
 /// The server's copy of one upload.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Held {
-    /// Bytes that it holds, as far as is known.
+    /// Bytes that it holds, as far as is known, and that were seen.
     pub(super) bytes: Extents,
+    /// The same with those that passed unseen.
+    taken: Extents,
     /// All that was ever written into the rebuilt file: more than `bytes` after a refusal.
     pub(super) written: Extents,
     /// The offset that it told last: it says that it holds everything before.
@@ -35,16 +37,29 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// Takes bytes `start..end` of the fragment in `exchange`; returns the parts that the server takes.
+    /// Takes bytes `start..end` of the fragment in `exchange`; returns the part that the server takes.
     pub(super) fn pass(&mut self, exchange: u32, start: u64, end: u64) -> Option<(u64, u64)> {
+        let (start, end) = self.take(exchange, start, end)?;
+        self.bytes.insert(start, end);
+        self.written.insert(start, end);
+        Some((start, end))
+    }
+
+    /// Takes note that bytes `start..end` of the fragment in `exchange` passed and cannot be shown.
+    pub(super) fn pass_unseen(&mut self, exchange: u32, start: u64, end: u64) {
+        if let Some((start, end)) = self.take(exchange, start, end) {
+            self.bytes.remove(start, end);
+        }
+    }
+
+    fn take(&mut self, exchange: u32, start: u64, end: u64) -> Option<(u64, u64)> {
         // What lies behind a hole is not kept by the server: another copy of it counts again.
-        let frontier = self.bytes.run_end(self.told);
+        let frontier = self.taken.run_end(self.told);
         let start = start.max(frontier);
         if start >= end {
             return None;
         }
-        self.bytes.insert(start, end);
-        self.written.insert(start, end);
+        self.taken.insert(start, end);
         let brought = self.brought.entry(exchange).or_default();
         match brought.last_mut() {
             Some(last) if last.1 == start => last.1 = end,
@@ -61,12 +76,14 @@ impl Held {
             Word::Refused(told) => {
                 for (start, end) in brought {
                     self.bytes.remove(start, end);
+                    self.taken.remove(start, end);
                 }
                 told
             }
         };
         if let Some(told) = told {
             self.bytes.remove(told, u64::MAX);
+            self.taken.remove(told, u64::MAX);
             self.told = told;
             // Whatever is under way was judged with it.
             self.brought.clear();

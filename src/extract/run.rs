@@ -116,8 +116,12 @@ impl Run {
         let bytes = match content {
             Content::Bytes(bytes) => bytes,
             Content::Gone(why, len) => {
+                let end = at.saturating_add(len);
                 if why == Missing::NotKept {
-                    self.left_out.insert(at, at.saturating_add(len));
+                    self.left_out.insert(at, end);
+                }
+                if self.kind == Kind::Upload {
+                    self.held.pass_unseen(exchange, at, end);
                 }
                 return Ok(());
             }
