@@ -32,12 +32,13 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
         0,
     );
     let mut code = ExitCode::SUCCESS;
-    for (index, query) in queries(&args.codes).iter().enumerate() {
+    let mut gap = "";
+    for query in &queries(&args.codes) {
         match explain::explain(query) {
             Some(known) if args.json => output.lines(&[known.json(query)])?,
             Some(known) => {
-                let gap = if index == 0 { "" } else { "\n" };
                 output.lines(&[format!("{gap}{}", known.text())])?;
+                gap = "\n";
             }
             None => {
                 let shown = crate::report::text::clean(query, 80);

@@ -53,11 +53,15 @@ impl Held {
     }
 
     fn take(&mut self, exchange: u32, start: u64, end: u64) -> Option<(u64, u64)> {
-        // What lies behind a hole is not kept by the server: another copy of it counts again.
         let frontier = self.taken.run_end(self.told);
         let start = start.max(frontier);
         if start >= end {
             return None;
+        }
+        if start == frontier {
+            // What came before and lies behind a hole was not kept by the server.
+            self.taken.remove(end, u64::MAX);
+            self.bytes.remove(end, u64::MAX);
         }
         self.taken.insert(start, end);
         let brought = self.brought.entry(exchange).or_default();
