@@ -82,7 +82,7 @@ impl Model {
 /// Plays one step in the conversation and in the model; `copy` marks its bytes.
 fn play(talk: &mut Talk, model: &mut Model, step: Step, copy: u8) {
     // Mostly where the client should go on, so that a file comes about.
-    let first = if step.first % 3 == 0 {
+    let first = if step.first.is_multiple_of(3) {
         step.first
     } else {
         model.held.len().saturating_sub(step.first % 4)

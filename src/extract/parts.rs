@@ -174,10 +174,12 @@ mod tests {
     #[test]
     fn a_hole_costs_what_it_covers_and_no_more() {
         let mut parts = Parts::new(b"multipart/byteranges; boundary=xYz");
-        let (before, after) = CONTENT.split_at(62);
+        // Before the `d` of the first part, byte 5 of the file.
+        let at = CONTENT.windows(2).position(|two| two == b"-d").unwrap() + 1;
+        let (before, after) = CONTENT.split_at(at);
         assert_eq!(parts.feed(before).len(), 1);
         let skipped = parts.skip(1).unwrap();
-        assert_eq!((skipped.at, skipped.len), (5 - 1 + 0, 1));
+        assert_eq!((skipped.at, skipped.len), (5, 1));
         let rest = parts.feed(&after[1..]);
         assert_eq!(
             rest.last().map(|piece| (piece.at, piece.len)),
