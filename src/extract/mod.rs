@@ -61,6 +61,8 @@ struct Files {
     runs: Vec<Run>,
     /// The run that a session's bytes go to now.
     current: HashMap<(u32, Kind), usize>,
+    /// How many runs a session has had.
+    counts: HashMap<(u32, Kind), u32>,
 }
 
 /// Content that passes: bytes, or why there are none.
@@ -103,6 +105,7 @@ impl<'t> Extraction<'t> {
                 folder,
                 runs: Vec::new(),
                 current: HashMap::new(),
+                counts: HashMap::new(),
             },
         })
     }
@@ -183,12 +186,9 @@ impl Files {
         if let Some(&known) = self.current.get(&(session, kind)) {
             return known;
         }
-        let earlier = self
-            .runs
-            .iter()
-            .rev()
-            .find(|run| run.session == session && run.kind == kind);
-        let number = earlier.map_or(1, |run| run.number.saturating_add(1));
+        let count = self.counts.entry((session, kind)).or_default();
+        *count = count.saturating_add(1);
+        let number = *count;
         self.runs.push(Run::new(session, kind, number));
         let index = self.runs.len().saturating_sub(1);
         self.current.insert((session, kind), index);
@@ -238,7 +238,7 @@ impl Files {
     /// Opens a run for an upload of no bytes, which no content has opened.
     fn note_empty(&mut self, session: &Session) {
         let uploads = matches!(session.kind, SessionKind::Upload | SessionKind::UploadReply);
-        let none = self.runs.iter().all(|run| run.session != session.no);
+        let none = !self.counts.contains_key(&(session.no, Kind::Upload));
         if uploads && session.total == Some(0) && none {
             let index = self.run(session.no, Kind::Upload);
             if let Some(run) = self.runs.get_mut(index) {

@@ -3,7 +3,7 @@
 //! Pure. What other systems would read as something else (separators, drives, devices, endings) is
 //! replaced; everything else is kept.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// Longest name in bytes, endings and numbers not counted; file systems take 255.
 const LONGEST: usize = 180;
@@ -96,6 +96,8 @@ fn is_device(name: &str) -> bool {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Names {
     taken: HashSet<String>,
+    /// The last number that a name was given out with, for each kind of endings.
+    numbers: HashMap<String, u32>,
 }
 
 impl Names {
@@ -109,8 +111,11 @@ impl Names {
     pub(super) fn claim(&mut self, name: &str, endings: &[&str]) -> String {
         let dot = name.rfind('.').filter(|&dot| dot > 0);
         let (stem, extension) = name.split_at(dot.unwrap_or(name.len()));
-        let mut number = 1_u32;
+        let key = format!("{}/{}", folded(name), endings.concat());
+        let known = self.numbers.get(&key);
+        let mut number = known.copied().unwrap_or_default();
         loop {
+            number = number.saturating_add(1);
             let candidate = match number {
                 1 => name.to_owned(),
                 _ => format!("{stem} ({number}){extension}"),
@@ -120,9 +125,9 @@ impl Names {
                 for ending in endings {
                     self.take(&full(ending));
                 }
+                self.numbers.insert(key, number);
                 return candidate;
             }
-            number = number.saturating_add(1);
         }
     }
 
