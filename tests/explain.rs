@@ -67,6 +67,13 @@ fn each_kind_of_thing_has_a_name_and_a_source() {
 }
 
 #[test]
+fn rules_of_check_are_explained() {
+    let known = explain("bup-fr-12").expect("a rule");
+    assert_eq!((known.kind, known.name.as_str()), ("rule", "BUP-FR-12"));
+    assert!(!known.meaning.is_empty() && !known.source.is_empty());
+}
+
+#[test]
 fn what_is_unknown_is_none_and_the_nearest_name_is_offered() {
     for query in [
         "",

@@ -188,12 +188,17 @@ const DOWNLOADS: &[Expected] = &[
         // Its requests name no user agent and no range: plain HTTP.
         "wine__session-nginx",
         &[
-            "1 c1 s- GET 200 - - complete",
-            "2 c1 s- GET 200 - - complete",
-            "3 c1 s- GET 404 - - complete",
-            "4 c2 s- GET 200 - - complete",
+            "1 c1 s1 GET 200 - - complete",
+            "2 c1 s2 GET 200 - - complete",
+            "3 c1 s3 GET 404 - - complete",
+            "4 c2 s4 GET 200 - - complete",
         ],
-        &[],
+        &[
+            "1 download complete 307200/307200 sent 307200 resent 0 x1 c1 restarts 0 rewinds 0 problems 0",
+            "2 download complete 0/0 sent 0 resent 0 x1 c1 restarts 0 rewinds 0 problems 0",
+            "3 download failed 0/? sent 0 resent 0 x1 c1 restarts 0 rewinds 0 problems 1",
+            "4 download complete 307200/307200 sent 307200 resent 0 x1 c1 restarts 0 rewinds 0 problems 0",
+        ],
     ),
 ];
 

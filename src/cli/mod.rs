@@ -16,6 +16,7 @@ mod stage;
 mod transfer;
 mod unit;
 
+mod check;
 mod demo;
 mod explain;
 mod extract;
@@ -45,6 +46,7 @@ enum Command {
     View(view::Args),
     Extract(extract::Args),
     Explain(explain::Args),
+    Check(check::Args),
     Serve(Box<serve::Args>),
     Send(Box<send::Args>),
     Fetch(Box<fetch::Args>),
@@ -59,6 +61,7 @@ pub fn main() -> ExitCode {
         Command::View(args) => view::run(&args),
         Command::Extract(args) => extract::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Check(args) => check::run(&args),
         Command::Serve(args) => serve::run(*args),
         Command::Send(args) => send::run(*args),
         Command::Fetch(args) => fetch::run(*args),

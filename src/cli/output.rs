@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use clap::Args;
 
+use crate::bits::check::Level;
 use crate::report::{json, text};
 use crate::timeline::{Change, Remark, Timeline};
 
@@ -42,6 +43,8 @@ pub(super) struct Output {
     start_ns: u64,
     closed: bool,
     head_due: bool,
+    /// So many findings have been told.
+    findings: usize,
 }
 
 impl Output {
@@ -52,6 +55,7 @@ impl Output {
             start_ns,
             closed: false,
             head_due: true,
+            findings: 0,
         }
     }
 
@@ -109,7 +113,21 @@ impl Output {
                 }
             }
         }
+        self.findings(timeline, &mut lines);
         self.write(&lines)
+    }
+
+    /// Adds the findings that are new; text leaves notes to `bitstap check`.
+    fn findings(&mut self, timeline: &Timeline, lines: &mut Vec<String>) {
+        let new = timeline.findings().get(self.findings..).unwrap_or_default();
+        for finding in new {
+            if self.format.json {
+                lines.push(json::finding(finding, None));
+            } else if finding.level >= Level::Warning {
+                lines.push(format!("  {}", text::finding(finding)));
+            }
+        }
+        self.findings = self.findings.saturating_add(new.len());
     }
 
     /// Prints a note that is in no timeline.
@@ -124,6 +142,7 @@ impl Output {
             return Ok(());
         }
         let mut lines = Vec::new();
+        self.findings(timeline, &mut lines);
         for session in timeline.sessions() {
             lines.push(if self.format.json {
                 json::session(session, self.start_ns)

@@ -5,18 +5,18 @@
 use serde::Serialize;
 
 use crate::bits::header::{self, Name};
-use crate::bits::{Packet, hresult};
+use crate::bits::{Packet, check, hresult};
 
 /// What is known of something.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Explanation {
-    /// `hresult`, `context`, `packet`, `field`.
+    /// `hresult`, `context`, `packet`, `field`, `rule`.
     pub kind: &'static str,
     /// The symbolic name, or the spelling on the wire.
     pub name: String,
     /// The HRESULT, or the context's value.
     pub code: Option<u32>,
-    /// One clause, lower case.
+    /// One clause, lower case; of a rule what must hold, a whole sentence.
     pub meaning: String,
     /// What the Windows client does next: one clause; empty where no source says so.
     pub next: String,
@@ -27,7 +27,7 @@ pub struct Explanation {
 type Lookup = fn(&str) -> Option<Explanation>;
 
 /// The lookups in the order in which they are tried.
-const LOOKUPS: &[Lookup] = &[context, code, symbol, packet, field];
+const LOOKUPS: &[Lookup] = &[context, code, symbol, packet, field, rule];
 
 /// Returns what is known of `query`; its case does not matter.
 pub fn explain(query: &str) -> Option<Explanation> {
@@ -41,7 +41,8 @@ pub fn hint(query: &str) -> String {
     let known = hresult::names()
         .chain((0..=8).filter_map(hresult::context_name))
         .chain(PACKETS.iter().map(|row| row.0))
-        .chain(header::SPELLINGS.iter().map(|spelling| spelling.wire));
+        .chain(header::SPELLINGS.iter().map(|spelling| spelling.wire))
+        .chain(check::rules().map(|rule| rule.id));
     let nearest = known
         .map(|name| (distance(&wanted, &name.to_ascii_uppercase()), name))
         .min();
@@ -50,7 +51,7 @@ pub fn hint(query: &str) -> String {
         Some((distance, name)) if distance <= wanted.len() / 3 && wanted.len() <= 100 => {
             format!("did you mean {name}?")
         }
-        _ => "codes look like 0x80072EFE, -2147012866, 12030, 416, BG_E_SESSION_NOT_FOUND, context 5, Fragment or BITS-Host-Id".to_owned(),
+        _ => "codes look like 0x80072EFE, -2147012866, 12030, 416, BG_E_SESSION_NOT_FOUND, context 5, Fragment, BITS-Host-Id or BUP-FR-12".to_owned(),
     }
 }
 
@@ -273,6 +274,18 @@ fn field(query: &str) -> Option<Explanation> {
         meaning,
         next: field_next(spelling.name).to_owned(),
         source: field_source(spelling.name).to_owned(),
+    })
+}
+
+fn rule(query: &str) -> Option<Explanation> {
+    let rule = check::find(&query.to_ascii_uppercase())?;
+    Some(Explanation {
+        kind: "rule",
+        name: rule.id.to_owned(),
+        code: None,
+        meaning: rule.says.to_owned(),
+        next: String::new(),
+        source: rule.source.to_owned(),
     })
 }
 

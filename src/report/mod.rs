@@ -1,4 +1,4 @@
-//! A timeline as text and JSON Lines. Pure: values in, strings out; nothing here prints.
+//! A timeline as text, JSON Lines, JUnit and SARIF. Pure: values in, strings out; nothing here prints.
 
 #![cfg_attr(
     not(test),
@@ -12,5 +12,7 @@
 
 pub mod explain;
 pub mod json;
+pub mod junit;
+pub mod sarif;
 pub mod text;
 pub mod unit;
