@@ -5,13 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A room and the rooms that it may import, as drawn in `src/lib.rs`.
-const FLOORS: [(&str, &[&str]); 10] = [
+const FLOORS: [(&str, &[&str]); 11] = [
     ("event", &[]),
     ("wire", &[]),
     ("bits", &["wire"]),
     ("timeline", &["bits", "wire", "event"]),
     ("report", &["timeline", "bits", "wire", "event"]),
     ("capture", &["timeline", "wire", "event"]),
+    ("extract", &["report", "timeline", "bits", "wire", "event"]),
     ("relay", &["bits", "wire", "event"]),
     ("tui", &["report", "timeline", "bits", "wire", "event"]),
     (
@@ -21,7 +22,8 @@ const FLOORS: [(&str, &[&str]); 10] = [
     (
         "cli",
         &[
-            "peer", "tui", "relay", "capture", "report", "timeline", "bits", "wire", "event",
+            "peer", "tui", "extract", "relay", "capture", "report", "timeline", "bits", "wire",
+            "event",
         ],
     ),
 ];

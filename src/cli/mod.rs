@@ -18,6 +18,8 @@ mod unit;
 
 mod check;
 mod demo;
+mod explain;
+mod extract;
 mod fetch;
 mod proxy;
 mod send;
@@ -42,6 +44,8 @@ enum Command {
     Demo(demo::Args),
     Proxy(Box<proxy::Args>),
     View(view::Args),
+    Extract(extract::Args),
+    Explain(explain::Args),
     Check(check::Args),
     Serve(Box<serve::Args>),
     Send(Box<send::Args>),
@@ -55,6 +59,8 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(args),
         Command::Proxy(args) => proxy::run(*args),
         Command::View(args) => view::run(&args),
+        Command::Extract(args) => extract::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Serve(args) => serve::run(*args),
         Command::Send(args) => send::run(*args),

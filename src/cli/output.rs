@@ -163,6 +163,11 @@ impl Output {
         self.closed
     }
 
+    /// Prints lines that are no part of a timeline.
+    pub(super) fn lines(&mut self, lines: &[String]) -> Result<(), Failure> {
+        self.write(lines)
+    }
+
     fn is_silent(&self) -> bool {
         self.closed || self.format.quiet
     }

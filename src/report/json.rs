@@ -295,7 +295,7 @@ fn between(from: Option<Duration>, to: Option<Duration>) -> Option<f64> {
 
 /// Serialising plain structs of strings and numbers cannot fail; were it ever to, a reader still gets
 /// an object that says so.
-fn line(value: &impl Serialize) -> String {
+pub(super) fn line(value: &impl Serialize) -> String {
     serde_json::to_string(value)
         .unwrap_or_else(|error| format!(r#"{{"type":"note","t":0,"text":"{error}"}}"#))
 }

@@ -10,6 +10,7 @@
     )
 )]
 
+pub mod explain;
 pub mod json;
 pub mod junit;
 pub mod sarif;
