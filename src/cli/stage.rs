@@ -196,6 +196,7 @@ impl Stage {
                 look: plan.appearance.look(),
                 stop: screen_stop,
                 save: store.saver(),
+                follow: true,
             });
             stop.cancel();
             Some(shown)

@@ -130,6 +130,7 @@ fn on_screen(args: &Args, source: Source, stop: &Arc<AtomicBool>) -> Result<Exit
         look: args.appearance.look(),
         stop: stop.clone(),
         save: None,
+        follow: args.follow,
     });
     stop.store(true, Ordering::Relaxed);
     // A loader that panicked has nothing more to say; the screen is over.

@@ -127,7 +127,7 @@ pub const TABLE: &[Binding] = &[
     row(&[plain(K::Esc)], C::Back, Anywhere, "go back; at the top, remove the filter", ""),
     row(&[plain(K::Tab)], C::NextPane, Panes, "next pane", "pane"),
     row(&[plain(K::BackTab)], C::PreviousPane, Panes, "previous pane", ""),
-    row(&[plain(K::Right), char('l')], C::NextTab, Panes, "next tab of the detail", "tab"),
+    row(&[plain(K::Right), char('l')], C::NextTab, Panes, "next tab of the detail", "next tab"),
     row(&[plain(K::Left), char('h')], C::PreviousTab, Panes, "previous tab of the detail", ""),
     row(&[plain(K::Down), char('j')], C::Down, Anywhere, "down", ""),
     row(&[plain(K::Up), char('k')], C::Up, Anywhere, "up", ""),
@@ -189,6 +189,32 @@ impl Chord {
         } else {
             key
         }
+    }
+}
+
+/// Takes apart what a terminal reports as one key.
+///
+/// Without an extended protocol Escape and the key that follows it at once are the same bytes as Alt
+/// with that key; Alt means nothing here but in a line that is being typed (there it moves by words).
+/// Windows reports `AltGr` as Ctrl and Alt together: the character is what was meant.
+pub fn split(event: &KeyEvent, typing: bool) -> Vec<KeyEvent> {
+    let without = |modifiers| KeyEvent {
+        modifiers: event.modifiers.difference(modifiers),
+        ..*event
+    };
+    let alt_gr = KeyModifiers::ALT | KeyModifiers::CONTROL;
+    let escape = KeyEvent {
+        code: K::Esc,
+        ..without(KeyModifiers::all())
+    };
+    match event.code {
+        K::Char(c) if event.modifiers.contains(alt_gr) && !c.is_ascii_alphabetic() => {
+            vec![without(alt_gr)]
+        }
+        K::Char(_) if event.modifiers.contains(KeyModifiers::ALT) && !typing => {
+            vec![escape, without(KeyModifiers::ALT)]
+        }
+        _ => vec![*event],
     }
 }
 

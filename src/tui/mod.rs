@@ -87,6 +87,8 @@ pub struct Screen {
     pub stop: Arc<AtomicBool>,
     /// Carries out `:w FILE`; `None` where there is nothing to save.
     pub save: Option<Save>,
+    /// Begins with the newest session selected, as `F` does, until the user goes elsewhere.
+    pub follow: bool,
 }
 
 /// What came of a screen.
@@ -155,6 +157,7 @@ impl Running {
         };
         model.now = zero;
         model.status = status;
+        model.sessions.follow = screen.follow;
         Ok(Self {
             screen,
             terminal,

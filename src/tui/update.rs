@@ -106,7 +106,11 @@ pub fn update(model: &mut Model, rows: &dyn Rows, input: Input) -> Vec<Effect> {
 fn take(model: &mut Model, rows: &dyn Rows, input: Input, effects: &mut Vec<Effect>) {
     match input {
         Input::Key(key) if key.kind == KeyEventKind::Release => {}
-        Input::Key(key) => press(model, rows, &key, effects),
+        Input::Key(key) => {
+            for key in keys::split(&key, model.prompt.is_some()) {
+                press(model, rows, &key, effects);
+            }
+        }
         Input::Paste(text) => prompt::paste(model, rows, &text),
         Input::Mouse(event) => mouse::update(model, rows, event),
         Input::Resize(size) => model.size = size,
@@ -326,7 +330,11 @@ pub fn fresh(model: &mut Model) {
 
 fn open(model: &mut Model) {
     match model.focus {
-        Focus::Sessions if !model.sessions.is_empty() => model.focus = Focus::Packets,
+        Focus::Sessions if !model.sessions.is_empty() => {
+            // Who looks into a session does not want it to be taken away by the next one.
+            model.sessions.follow = false;
+            model.focus = Focus::Packets;
+        }
         Focus::Packets if !model.packets.is_empty() => model.focus = Focus::Detail,
         Focus::Detail => model.zoom = true,
         _ => {}
@@ -359,6 +367,9 @@ fn turn(model: &mut Model, by: isize) {
     let next = usize::try_from((here + by).rem_euclid(len)).unwrap_or(0);
     model.zoom = false;
     model.focus = panes.get(next).copied().unwrap_or_default();
+    if model.focus != Focus::Sessions {
+        model.sessions.follow = false;
+    }
 }
 
 fn next_tab(model: &mut Model, by: usize) {
