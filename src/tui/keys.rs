@@ -44,6 +44,8 @@ pub enum Command {
     Quit,
     Apply,
     Cancel,
+    Complete,
+    CompleteBack,
 }
 
 /// Where a key has its meaning.
@@ -137,7 +139,7 @@ pub const TABLE: &[Binding] = &[
     row(&[plain(K::End), char('G')], C::Bottom, Anywhere, "last row", ""),
     row(&[char('o')], C::Offset, Hex, "go to an offset of the body", "offset"),
     row(&[char('b')], C::OtherBody, Hex, "the other body: request or response", "other body"),
-    row(&[char('/')], C::Filter, Panes, "filter by a part of a URL, a file name or an error name", "filter"),
+    row(&[char('/')], C::Filter, Panes, "filter: a word, or an expression like  bits.error and time.wait > 30s", "filter"),
     row(&[char('F')], C::Follow, Anywhere, "follow: the newest row stays selected", "follow"),
     row(&[char(']')], C::NextProblem, Panes, "next problem", "problem"),
     row(&[char('[')], C::PreviousProblem, Panes, "previous problem", ""),
@@ -156,6 +158,8 @@ pub const TABLE: &[Binding] = &[
     row(&[control('z')], C::Suspend, Anywhere, "suspend, as any program of the shell", ""),
     row(&[char('q'), control('c')], C::Quit, Anywhere, "quit", "quit"),
     row(&[plain(K::Enter)], C::Apply, Prompt, "take what was typed", "apply"),
+    row(&[plain(K::Tab)], C::Complete, Prompt, "filter: the next thing that could stand here", "complete"),
+    row(&[plain(K::BackTab)], C::CompleteBack, Prompt, "filter: the one before", ""),
     row(&[plain(K::Esc), control('c')], C::Cancel, Prompt, "leave everything as it was", "cancel"),
 ];
 

@@ -14,6 +14,7 @@ mod mouse;
 mod prompt;
 pub mod rows;
 mod search;
+mod sift;
 mod sync;
 mod terminal;
 mod text;
@@ -32,8 +33,10 @@ use std::time::{Duration, Instant};
 use ratatui::crossterm::event::{self, Event};
 use ratatui::layout::Size;
 
+use crate::timeline::filter::HeadsOf;
 use crate::timeline::{ReadBack, Timeline};
 use model::Model;
+use rows::WithHeads;
 use terminal::Terminal;
 use update::{Effect, Input};
 
@@ -138,6 +141,7 @@ struct Running {
     dirty: bool,
     drawn: Instant,
     ticked: Instant,
+    heads: HeadsOf<Arc<dyn ReadBack + Send + Sync>>,
     /// This moment was `zero` after the capture's start.
     started: Instant,
     zero: Duration,
@@ -159,6 +163,7 @@ impl Running {
         model.status = status;
         model.sessions.follow = screen.follow;
         Ok(Self {
+            heads: HeadsOf::new(Arc::clone(&screen.read_back)),
             screen,
             terminal,
             model,
@@ -188,7 +193,9 @@ impl Running {
 
     /// Waits for keys, but not long, and takes them.
     fn take_inputs(&mut self) -> io::Result<Flow> {
-        let wait = if self.dirty {
+        let wait = if update::is_busy(&self.model) {
+            Duration::ZERO
+        } else if self.dirty {
             FRAME.saturating_sub(clock().duration_since(self.drawn))
         } else {
             POLL
@@ -227,6 +234,7 @@ impl Running {
             self.generation = Some(generation);
             self.feed(Input::Rows);
         }
+        self.work();
         let now = clock();
         if now.duration_since(self.ticked) < TICK {
             return;
@@ -245,6 +253,14 @@ impl Running {
         }
     }
 
+    /// Does for half a frame's time what is left to do.
+    fn work(&mut self) {
+        let begun = clock();
+        while update::is_busy(&self.model) && clock().duration_since(begun) < FRAME / 2 {
+            self.feed(Input::Work);
+        }
+    }
+
     /// Takes an input whose effects are reads only.
     fn feed(&mut self, input: Input) {
         // Only keys leave the screen or fail, and this is none.
@@ -255,7 +271,13 @@ impl Running {
     fn take(&mut self, input: Input) -> io::Result<Flow> {
         self.dirty = true;
         let timeline = Arc::clone(&self.screen.timeline);
-        let effects = update::update(&mut self.model, &*read(&timeline), input);
+        let effects = {
+            let rows = WithHeads {
+                rows: &read(&timeline),
+                heads: &self.heads,
+            };
+            update::update(&mut self.model, &rows, input)
+        };
         for effect in effects {
             match effect {
                 Effect::Quit { save_as } => return Ok(Flow::Break(save_as)),

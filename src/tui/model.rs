@@ -9,12 +9,14 @@ use std::time::Duration;
 use ratatui::layout::Size;
 use tui_input::Input as Typed;
 
+use crate::timeline::filter::{Completion, FilterError};
 use crate::timeline::{Chunk, Exchange, Session, Span};
 
 use super::catalog::{Catalog, exchange_at};
 use super::filter::{Filter, session_of};
 use super::list::List;
 use super::rows::{Pause, Rows};
+use super::sift::{Count, Sift};
 use super::{Look, Status};
 
 /// Which lists are on screen.
@@ -82,8 +84,14 @@ pub enum Ask {
 pub struct Prompt {
     pub ask: Ask,
     pub typed: Typed,
-    /// Filter: how many rows it would take, or what is wrong with it.
-    pub verdict: Result<usize, String>,
+    /// Filter: what is wrong with it.
+    pub wrong: Option<FilterError>,
+    /// Filter: how many rows it takes; `None` where it is empty or wrong.
+    pub count: Option<Count>,
+    /// What could stand at the cursor.
+    pub offers: Vec<Completion>,
+    /// An offer is in the line: which, and what was there before with the cursor's place.
+    pub cycle: Option<(usize, String, usize)>,
 }
 
 /// Which message of an exchange.
@@ -163,6 +171,8 @@ pub struct Model {
     pub log: LogView,
     pub detail: Detail,
     pub filter: Filter,
+    /// How far the filter has come.
+    pub sift: Sift,
     /// What was searched last, in lower case.
     pub find: String,
     pub prompt: Option<Prompt>,
@@ -217,6 +227,7 @@ impl Model {
             },
             detail: Detail::default(),
             filter: Filter::default(),
+            sift: Sift::default(),
             find: String::new(),
             prompt: None,
             help: None,

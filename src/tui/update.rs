@@ -14,8 +14,10 @@ use super::keys::{self, Command, Context};
 use super::model::{Ask, Focus, Model, PACKET_SORTS, Read, SESSION_SORTS, Side, Tab, View, Want};
 use super::rows::{Pause, Paused, Rows};
 use super::search::{find, problem};
-use super::sync;
 use super::{Status, mouse, prompt, want};
+use super::{sift, sync};
+
+pub use super::sift::is_busy;
 
 /// Whatever reaches the screen.
 #[derive(Clone, Debug)]
@@ -29,6 +31,8 @@ pub enum Input {
     Tick(Duration),
     /// The rows changed.
     Rows,
+    /// There is time to do some of what [`is_busy`] says is left to do.
+    Work,
     /// What the timeline does not know changed.
     Status(Box<Status>),
     /// What came of [`Effect::Read`].
@@ -126,6 +130,7 @@ fn take(model: &mut Model, rows: &dyn Rows, input: Input, effects: &mut Vec<Effe
             }
         }
         Input::Rows => sync::sync(model, rows),
+        Input::Work => sift::advance(model, rows),
         Input::Status(status) => {
             model.status = *status;
             sync::log_length(model, rows);
@@ -248,7 +253,7 @@ fn perform(model: &mut Model, rows: &dyn Rows, command: Command, effects: &mut V
         Command::Redraw => effects.push(Effect::Redraw),
         Command::Suspend => effects.push(Effect::Suspend),
         Command::Quit => quit(model, rows, effects),
-        Command::Apply | Command::Cancel => {}
+        Command::Apply | Command::Cancel | Command::Complete | Command::CompleteBack => {}
     }
 }
 
@@ -395,7 +400,7 @@ pub fn show(model: &mut Model, rows: &dyn Rows, view: View) {
             model.scope = None;
             sync::follow_session(model, rows);
             if let Some(row) = selected {
-                model.packets.select(row);
+                sift::select(model, row);
             }
         }
         View::Packets => {
@@ -403,7 +408,7 @@ pub fn show(model: &mut Model, rows: &dyn Rows, view: View) {
             model.scope = None;
             sync::list_packets(model, rows);
             if let Some(row) = selected {
-                model.packets.select(row);
+                sift::select(model, row);
             }
         }
         View::Log => model.focus = Focus::Log,
@@ -479,6 +484,7 @@ fn other_body(model: &mut Model, rows: &dyn Rows) {
 /// Shows only what a filter takes.
 pub fn refilter(model: &mut Model, rows: &dyn Rows, filter: Filter) {
     model.filter = filter;
+    sift::sessions(model, rows);
     sync::list_sessions(model, rows);
     if model.view == View::Sessions {
         sync::follow_session(model, rows);
