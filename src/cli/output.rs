@@ -5,9 +5,10 @@ use std::io::{self, Write};
 use clap::Args;
 
 use crate::report::{json, text};
-use crate::timeline::{Change, Remark, Timeline};
+use crate::timeline::{Change, Exchange, Remark, Session, Timeline};
 
 use super::failure::Failure;
+use super::sieve::Sieve;
 
 /// How a headless run talks.
 #[derive(Clone, Copy, Debug, Default, Args)]
@@ -42,6 +43,7 @@ pub(super) struct Output {
     start_ns: u64,
     closed: bool,
     head_due: bool,
+    sieve: Option<Sieve>,
 }
 
 impl Output {
@@ -52,7 +54,14 @@ impl Output {
             start_ns,
             closed: false,
             head_due: true,
+            sieve: None,
         }
+    }
+
+    /// Prints only what `sieve` takes, and notes about the capture itself.
+    pub(super) fn through(mut self, sieve: Option<Sieve>) -> Self {
+        self.sieve = sieve;
+        self
     }
 
     /// Tells that our ports accept.
@@ -86,7 +95,11 @@ impl Output {
             match *change {
                 Change::Exchange(no) => {
                     let row = index(no).and_then(|at| timeline.exchanges().get(at));
+                    let row = row.filter(|row| self.takes(timeline, row));
                     if let Some(row) = row {
+                        if let Some(sieve) = &mut self.sieve {
+                            sieve.count_exchange(row);
+                        }
                         if self.format.json {
                             lines.push(json::exchange(timeline, row, self.start_ns));
                         } else {
@@ -101,11 +114,15 @@ impl Output {
                 // A state may still be corrected by what follows: text tells sessions at the end.
                 Change::Session(no) if self.format.json => {
                     let row = index(no).and_then(|at| timeline.sessions().get(at));
+                    let row = row.filter(|row| self.takes_session(timeline, row));
                     lines.extend(row.map(|row| json::session(row, self.start_ns)));
                 }
                 Change::Session(_) => {}
                 Change::Remark(at) => {
-                    lines.extend(timeline.remarks().get(at).map(|row| self.remark(row)));
+                    let remark = timeline.remarks().get(at);
+                    if remark.is_some_and(|remark| self.takes_remark(timeline, remark)) {
+                        lines.extend(remark.map(|row| self.remark(row)));
+                    }
                 }
             }
         }
@@ -124,19 +141,44 @@ impl Output {
             return Ok(());
         }
         let mut lines = Vec::new();
-        for session in timeline.sessions() {
+        let shown =
+            (timeline.sessions().iter()).filter(|session| self.takes_session(timeline, session));
+        for session in shown {
             lines.push(if self.format.json {
                 json::session(session, self.start_ns)
             } else {
                 text::session(session)
             });
         }
+        let summary = match &self.sieve {
+            Some(sieve) => sieve.summary(lines.len()),
+            None => timeline.summary(),
+        };
         lines.push(if self.format.json {
-            json::summary(&timeline.summary(), truncated)
+            json::summary(&summary, truncated)
         } else {
-            text::summary(&timeline.summary())
+            text::summary(&summary)
         });
         self.write(&lines)
+    }
+
+    fn takes(&self, timeline: &Timeline, row: &Exchange) -> bool {
+        let sieve = self.sieve.as_ref();
+        sieve.is_none_or(|sieve| sieve.takes_exchange(timeline, row))
+    }
+
+    /// Filtered, only notes about the capture itself and about exchanges that are shown remain.
+    fn takes_remark(&self, timeline: &Timeline, remark: &Remark) -> bool {
+        let about = |no| index(no).and_then(|at| timeline.exchanges().get(at));
+        match remark.exchange.map(about) {
+            Some(row) => row.is_none_or(|row| self.takes(timeline, row)),
+            None => self.sieve.is_none() || remark.conn.is_none(),
+        }
+    }
+
+    fn takes_session(&self, timeline: &Timeline, row: &Session) -> bool {
+        let sieve = self.sieve.as_ref();
+        sieve.is_none_or(|sieve| sieve.takes_session(timeline, row))
     }
 
     /// Tells whether nobody reads what is written.

@@ -197,6 +197,7 @@ impl Stage {
                 stop: screen_stop,
                 save: store.saver(),
                 follow: true,
+                filter: String::new(),
             });
             stop.cancel();
             Some(shown)

@@ -139,7 +139,7 @@ pub const TABLE: &[Binding] = &[
     row(&[plain(K::End), char('G')], C::Bottom, Anywhere, "last row", ""),
     row(&[char('o')], C::Offset, Hex, "go to an offset of the body", "offset"),
     row(&[char('b')], C::OtherBody, Hex, "the other body: request or response", "other body"),
-    row(&[char('/')], C::Filter, Panes, "filter: a word, or an expression like  bits.error and time.wait > 30s", "filter"),
+    row(&[char('/')], C::Filter, Panes, "filter: a word, or like  bits.error and time.wait > 30s", "filter"),
     row(&[char('F')], C::Follow, Anywhere, "follow: the newest row stays selected", "follow"),
     row(&[char(']')], C::NextProblem, Panes, "next problem", "problem"),
     row(&[char('[')], C::PreviousProblem, Panes, "previous problem", ""),

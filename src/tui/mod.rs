@@ -35,6 +35,7 @@ use ratatui::layout::Size;
 
 use crate::timeline::filter::HeadsOf;
 use crate::timeline::{ReadBack, Timeline};
+use filter::Filter;
 use model::Model;
 use rows::WithHeads;
 use terminal::Terminal;
@@ -92,6 +93,8 @@ pub struct Screen {
     pub save: Option<Save>,
     /// Begins with the newest session selected, as `F` does, until the user goes elsewhere.
     pub follow: bool,
+    /// The filter to begin with; one that is none shows everything.
+    pub filter: String,
 }
 
 /// What came of a screen.
@@ -162,6 +165,7 @@ impl Running {
         model.now = zero;
         model.status = status;
         model.sessions.follow = screen.follow;
+        model.filter = Filter::parse(&screen.filter).unwrap_or_default();
         Ok(Self {
             heads: HeadsOf::new(Arc::clone(&screen.read_back)),
             screen,

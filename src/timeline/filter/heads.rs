@@ -24,6 +24,13 @@ pub struct HeadsOf<R> {
     cache: RefCell<Cache>,
 }
 
+impl<R> std::fmt::Debug for HeadsOf<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let kept = self.cache.borrow().heads.len();
+        f.debug_struct("HeadsOf").field("kept", &kept).finish()
+    }
+}
+
 #[derive(Default)]
 struct Cache {
     heads: HashMap<(u32, Stream, u64), Arc<Head>>,
