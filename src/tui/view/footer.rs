@@ -133,10 +133,17 @@ fn typed(buf: &mut Buffer, area: Rect, model: &Model, prompt: &Prompt) -> Option
             y: line.y - 1,
             ..line
         };
-        if !prompt.offers.is_empty() {
+        let hint = prompt.wrong.as_ref().and_then(|wrong| wrong.hint.as_ref());
+        if hint.is_some() || !prompt.offers.is_empty() {
             bar(buf, above);
             let mut pen = Pen::new(buf, above, 0, model.look).base(Role::Bar);
-            offers(&mut pen, prompt);
+            match hint.filter(|_| prompt.cycle.is_none()) {
+                Some(hint) => {
+                    pen.skip(1);
+                    pen.text(&format!("hint: {hint}"), Role::Warning);
+                }
+                None => offers(&mut pen, prompt),
+            }
         }
     } else {
         pen.skip(1);
@@ -231,14 +238,7 @@ fn words(prompt: &Prompt) -> (&'static str, String, Role) {
     let (label, note) = match prompt.ask {
         Ask::Filter => {
             let (note, role) = match (&prompt.wrong, &prompt.count) {
-                (Some(wrong), _) => {
-                    let mut text = wrong.message.clone();
-                    if let Some(hint) = &wrong.hint {
-                        text.push_str("; ");
-                        text.push_str(hint);
-                    }
-                    (text, Role::Error)
-                }
+                (Some(wrong), _) => (wrong.message.clone(), Role::Error),
                 (None, None) => ("empty shows all".to_owned(), Role::Dim),
                 (None, Some(count)) => match (count.found, count.over) {
                     (0, true) => ("ok, but no match".to_owned(), Role::Warning),
