@@ -115,7 +115,7 @@ impl Output {
                 Change::Session(no) if self.format.json => {
                     let row = index(no).and_then(|at| timeline.sessions().get(at));
                     let row = row.filter(|row| self.takes_session(timeline, row));
-                    lines.extend(row.map(|row| json::session(row, self.start_ns)));
+                    lines.extend(row.map(|row| json::session_of(timeline, row, self.start_ns)));
                 }
                 Change::Session(_) => {}
                 Change::Remark(at) => {
@@ -145,7 +145,7 @@ impl Output {
             (timeline.sessions().iter()).filter(|session| self.takes_session(timeline, session));
         for session in shown {
             lines.push(if self.format.json {
-                json::session(session, self.start_ns)
+                json::session_of(timeline, session, self.start_ns)
             } else {
                 text::session(session)
             });

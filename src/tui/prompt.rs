@@ -127,13 +127,12 @@ fn offer(model: &mut Model, rows: &dyn Rows, back: bool) {
     if all == 0 {
         return;
     }
-    let (at, typed, cursor) = match prompt.cycle.take() {
+    let (at, typed, cursor) = if let Some((at, typed, cursor)) = prompt.cycle.take() {
         // One place more than there are offers: what was typed.
-        Some((at, typed, cursor)) => ((at + if back { all } else { 1 }) % (all + 1), typed, cursor),
-        None => {
-            let text = prompt.typed.value().to_owned();
-            (if back { all - 1 } else { 0 }, text, prompt.typed.cursor())
-        }
+        ((at + if back { all } else { 1 }) % (all + 1), typed, cursor)
+    } else {
+        let text = prompt.typed.value().to_owned();
+        (if back { all - 1 } else { 0 }, text, prompt.typed.cursor())
     };
     prompt.typed = match prompt.offers.get(at) {
         Some(offer) => {

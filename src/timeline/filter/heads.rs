@@ -27,7 +27,9 @@ pub struct HeadsOf<R> {
 impl<R> std::fmt::Debug for HeadsOf<R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let kept = self.cache.borrow().heads.len();
-        f.debug_struct("HeadsOf").field("kept", &kept).finish()
+        f.debug_struct("HeadsOf")
+            .field("kept", &kept)
+            .finish_non_exhaustive()
     }
 }
 

@@ -179,7 +179,7 @@ fn verdict(
         pen.text(&"^".repeat(carets), role);
         pen.skip(1);
         pen.text(note, role);
-    } else if said + 1 <= blanks && blanks + carets <= width {
+    } else if said < blanks && blanks + carets <= width {
         pen.skip(1);
         pen.cell(
             u16::try_from(blanks - 1).unwrap_or(0),
