@@ -5,10 +5,13 @@
 //! [`Status`] and a way to read bytes back, and nothing of sockets or captures.
 
 mod catalog;
+mod copy;
+pub mod cover;
 mod filter;
 pub mod keys;
 mod layout;
 mod list;
+pub mod menu;
 pub mod model;
 mod mouse;
 mod prompt;
@@ -298,6 +301,15 @@ impl Running {
                         None => Err("there is no temporary capture to save".to_owned()),
                     };
                     update::update(&mut self.model, &*read(&timeline), Input::Saved(saved));
+                }
+                Effect::Copy { what, text } => {
+                    let copied = self.terminal.copy(&text).map(|path| {
+                        format!(
+                            "{what}: given to the terminal's clipboard (if it has one) and {path}"
+                        )
+                    });
+                    let copied = copied.map_err(|error| format!("cannot copy: {error}"));
+                    update::update(&mut self.model, &*read(&timeline), Input::Saved(copied));
                 }
                 Effect::Mouse(on) => self.terminal.mouse(on)?,
                 Effect::Redraw => self.terminal.clear()?,

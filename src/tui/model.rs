@@ -2,7 +2,7 @@
 //!
 //! Changed by `update` alone; knows no view, no terminal and no clock.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,8 +13,10 @@ use crate::timeline::filter::{Completion, FilterError};
 use crate::timeline::{Chunk, Exchange, Session, Span};
 
 use super::catalog::{Catalog, exchange_at};
+use super::cover::Cover;
 use super::filter::{Filter, session_of};
 use super::list::List;
+use super::menu::Menu;
 use super::rows::{Pause, Rows};
 use super::sift::{Count, Sift};
 use super::{Look, Status};
@@ -27,6 +29,8 @@ pub enum View {
     Sessions,
     /// All packets.
     Packets,
+    /// Sessions, and which bytes of the selected one's file passed.
+    Coverage,
     Log,
 }
 
@@ -169,6 +173,7 @@ pub struct Model {
     /// Scope and count for which everything was looked through.
     pub recounted: Option<(u32, u32)>,
     pub log: LogView,
+    pub cover: Cover,
     pub detail: Detail,
     pub filter: Filter,
     /// How far the filter has come.
@@ -179,6 +184,9 @@ pub struct Model {
     /// The help is open; first line on screen.
     pub help: Option<usize>,
     pub help_lines: usize,
+    pub menu: Option<Menu>,
+    /// Rows that the user marked.
+    pub marks: BTreeSet<u32>,
     pub pause: Option<Arc<Pause>>,
     /// Exchanges that came after the pause.
     pub behind: usize,
@@ -225,6 +233,7 @@ impl Model {
                 follow: true,
                 ..LogView::default()
             },
+            cover: Cover::default(),
             detail: Detail::default(),
             filter: Filter::default(),
             sift: Sift::default(),
@@ -232,6 +241,8 @@ impl Model {
             prompt: None,
             help: None,
             help_lines: 0,
+            menu: None,
+            marks: BTreeSet::new(),
             pause: None,
             behind: 0,
             reveal: false,
@@ -261,7 +272,7 @@ impl Model {
     pub fn list(&self) -> Focus {
         match (self.view, self.focus) {
             (View::Log, _) => Focus::Log,
-            (View::Sessions, Focus::Sessions) => Focus::Sessions,
+            (View::Coverage, _) | (View::Sessions, Focus::Sessions) => Focus::Sessions,
             (View::Sessions, Focus::Detail) if self.packets.is_empty() => Focus::Sessions,
             _ => Focus::Packets,
         }
@@ -269,7 +280,7 @@ impl Model {
 
     /// Returns the selected session: in the list of sessions, or the selected packet's.
     pub fn session<'r>(&self, rows: &'r dyn Rows) -> Option<&'r Session> {
-        if self.view == View::Sessions {
+        if matches!(self.view, View::Sessions | View::Coverage) {
             let row = self.sessions.selected()?;
             return rows.session(usize::try_from(row).ok()?);
         }

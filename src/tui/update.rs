@@ -6,16 +6,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ratatui::crossterm::event::{KeyEvent, KeyEventKind, MouseEvent};
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, MouseEvent};
 use ratatui::layout::Size;
 
 use super::filter::Filter;
 use super::keys::{self, Command, Context};
+use super::menu::{self, Purpose};
 use super::model::{Ask, Focus, Model, PACKET_SORTS, Read, SESSION_SORTS, Side, Tab, View, Want};
 use super::rows::{Pause, Paused, Rows};
 use super::search::{find, problem};
 use super::{Status, mouse, prompt, want};
-use super::{sift, sync};
+use super::{cover, sift, sync};
 
 pub use super::sift::is_busy;
 
@@ -37,7 +38,7 @@ pub enum Input {
     Status(Box<Status>),
     /// What came of [`Effect::Read`].
     Read(Want, Read),
-    /// What came of [`Effect::Save`]: a sentence either way.
+    /// What came of [`Effect::Save`] or [`Effect::Copy`]: a sentence either way.
     Saved(Result<String, String>),
     /// What only drawing can tell.
     Drawn(Drawn),
@@ -59,6 +60,8 @@ pub enum Effect {
     Read(Want),
     /// Save the temporary capture and answer with [`Input::Saved`].
     Save(PathBuf),
+    /// Give a text to the terminal's clipboard and to a file, and answer with [`Input::Saved`].
+    Copy { what: &'static str, text: String },
     /// Switch the terminal's mouse reports.
     Mouse(bool),
     /// Stop the process until the shell continues it.
@@ -76,6 +79,7 @@ pub fn update(model: &mut Model, rows: &dyn Rows, input: Input) -> Vec<Effect> {
         take(model, rows, input, &mut effects);
         return effects;
     }
+    let by_rows = matches!(input, Input::Rows | Input::Work);
     if let Some(pause) = model.pause.clone() {
         model.behind = rows.exchange_count().saturating_sub(pause.exchanges);
         let paused = Paused {
@@ -95,8 +99,8 @@ pub fn update(model: &mut Model, rows: &dyn Rows, input: Input) -> Vec<Effect> {
     model.fit();
     let pause = model.pause.clone();
     let wanted = match &pause {
-        Some(then) => want::wanted(model, &Paused { now: rows, then }),
-        None => want::wanted(model, rows),
+        Some(then) => settled(model, &Paused { now: rows, then }, by_rows),
+        None => settled(model, rows, by_rows),
     };
     model.detail.reads.retain(|(had, _)| wanted.contains(had));
     for want in wanted {
@@ -105,6 +109,15 @@ pub fn update(model: &mut Model, rows: &dyn Rows, input: Input) -> Vec<Effect> {
         }
     }
     effects
+}
+
+/// Brings up to date what depends on the selection; returns what has to be read for it.
+fn settled(model: &mut Model, rows: &dyn Rows, by_rows: bool) -> Vec<Want> {
+    // It costs what the session's packets are: while they come, the clock decides how often.
+    if !by_rows {
+        cover::look(model, rows);
+    }
+    want::wanted(model, rows)
 }
 
 fn take(model: &mut Model, rows: &dyn Rows, input: Input, effects: &mut Vec<Effect>) {
@@ -155,6 +168,14 @@ pub fn contexts(model: &Model) -> Vec<Context> {
         return vec![Context::Prompt];
     }
     let mut contexts = Vec::new();
+    if model.view == View::Coverage {
+        return vec![
+            Context::Coverage,
+            Context::Panes,
+            Context::Anywhere,
+            Context::List,
+        ];
+    }
     if model.detail.tab == Tab::Hex && model.view != View::Log {
         contexts.push(Context::Hex);
     }
@@ -175,6 +196,14 @@ fn press(model: &mut Model, rows: &dyn Rows, key: &KeyEvent, effects: &mut Vec<E
         return;
     }
     model.message = None;
+    if model.menu.is_some() {
+        let digit = match key.code {
+            KeyCode::Char(c) => c.to_digit(10).and_then(|digit| usize::try_from(digit).ok()),
+            _ => None,
+        };
+        menu::press(model, rows, command, digit, effects);
+        return;
+    }
     let Some(command) = command else {
         return;
     };
@@ -220,6 +249,12 @@ fn perform(model: &mut Model, rows: &dyn Rows, command: Command, effects: &mut V
         Command::PreviousTab => next_tab(model, Tab::ALL.len() - 1),
         Command::Sessions => show(model, rows, View::Sessions),
         Command::Packets => show(model, rows, View::Packets),
+        Command::Coverage => show(model, rows, View::Coverage),
+        Command::CellLeft => cover::step(model, rows, -1),
+        Command::CellRight => cover::step(model, rows, 1),
+        Command::CellBack => cover::turn(model, rows, true),
+        Command::CellOn => cover::turn(model, rows, false),
+        Command::Carrier => cover::open(model, rows),
         Command::Log => show(model, rows, View::Log),
         Command::Filter => prompt::open(model, rows, Ask::Filter, None),
         Command::Find => prompt::open(model, rows, Ask::Find, None),
@@ -227,6 +262,11 @@ fn perform(model: &mut Model, rows: &dyn Rows, command: Command, effects: &mut V
         Command::FindPrevious => find(model, rows, true),
         Command::NextProblem => problem(model, rows, false),
         Command::PreviousProblem => problem(model, rows, true),
+        Command::Only => menu::open(model, rows, Purpose::Only),
+        Command::Without => menu::open(model, rows, Purpose::Without),
+        Command::Copy => menu::open(model, rows, Purpose::Copy),
+        Command::Mark => mark(model, rows),
+        Command::NextMark => next_mark(model, rows),
         Command::SortColumn => sort(model, rows, true),
         Command::SortDirection => sort(model, rows, false),
         Command::Follow => follow(model, rows),
@@ -352,6 +392,7 @@ fn back(model: &mut Model, rows: &dyn Rows) {
         Focus::Detail => model.focus = model.list(),
         Focus::Packets if model.view == View::Sessions => model.focus = Focus::Sessions,
         Focus::Log => show(model, rows, View::Sessions),
+        _ if model.view == View::Coverage => show(model, rows, View::Sessions),
         _ if !model.filter.is_empty() => {
             refilter(model, rows, Filter::default());
             model.say("filter removed", false);
@@ -364,7 +405,7 @@ fn turn(model: &mut Model, by: isize) {
     let panes: &[Focus] = match model.view {
         View::Sessions => &[Focus::Sessions, Focus::Packets, Focus::Detail],
         View::Packets => &[Focus::Packets, Focus::Detail],
-        View::Log => return,
+        View::Log | View::Coverage => return,
     };
     let len = isize::try_from(panes.len()).unwrap_or(1);
     let here = panes.iter().position(|pane| *pane == model.focus);
@@ -393,6 +434,7 @@ pub fn show_tab(model: &mut Model, tab: Tab) {
 pub fn show(model: &mut Model, rows: &dyn Rows, view: View) {
     model.zoom = false;
     let selected = model.packets.selected();
+    let session = model.session(rows).map(|session| session.no);
     model.view = view;
     match view {
         View::Sessions => {
@@ -409,6 +451,12 @@ pub fn show(model: &mut Model, rows: &dyn Rows, view: View) {
             sync::list_packets(model, rows);
             if let Some(row) = selected {
                 sift::select(model, row);
+            }
+        }
+        View::Coverage => {
+            model.focus = Focus::Sessions;
+            if let Some(no) = session {
+                model.sessions.select(no.saturating_sub(1));
             }
         }
         View::Log => model.focus = Focus::Log,
@@ -468,6 +516,46 @@ fn pause(model: &mut Model, rows: &dyn Rows) {
         let in_flight = model.catalog.in_flight();
         model.pause = Some(Arc::new(Pause::take(rows, in_flight)));
     }
+}
+
+fn mark(model: &mut Model, rows: &dyn Rows) {
+    let Some(row) = model.packets.selected() else {
+        return;
+    };
+    let Some(exchange) = model.exchange(rows) else {
+        return;
+    };
+    let text = if model.marks.remove(&row) {
+        format!("packet {} is no longer marked", exchange.no)
+    } else {
+        model.marks.insert(row);
+        format!("packet {} is marked", exchange.no)
+    };
+    model.say(text, false);
+}
+
+/// Selects the next marked packet in the list, else in the list of all.
+fn next_mark(model: &mut Model, rows: &dyn Rows) {
+    let marks = &model.marks;
+    let found = model.packets.search(false, |row| marks.contains(&row));
+    if let Some(index) = found {
+        model.packets.follow = false;
+        model.packets.select_at(index);
+    } else if let Some(row) = marks.first().copied() {
+        show(model, rows, View::Packets);
+        sift::select(model, row);
+        if model.packets.selected() != Some(row) {
+            model.say("the filter hides the marked packets", true);
+            return;
+        }
+    } else {
+        model.say("no packet is marked", true);
+        return;
+    }
+    if model.view != View::Log {
+        model.focus = Focus::Packets;
+    }
+    fresh(model);
 }
 
 fn other_body(model: &mut Model, rows: &dyn Rows) {

@@ -1,5 +1,7 @@
 //! The last line: what is being typed, else a message, else the keys that apply.
 
+use std::collections::HashSet;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::widgets::{Clear, Widget as _};
@@ -56,9 +58,12 @@ fn keys(pen: &mut Pen<'_>, contexts: &[Context]) {
             .filter(move |row| row.context == context && !row.hint.is_empty())
             .filter_map(|row| Some((row.chords.first()?.name(), row.hint, row.command)))
     };
+    // A key has the meaning of the nearest context that knows it.
+    let mut seen = HashSet::new();
     let (last, mut hints): (Vec<_>, Vec<_>) = contexts
         .iter()
         .flat_map(hinted)
+        .filter(|(name, ..)| seen.insert(name.clone()))
         .partition(|(.., command)| matches!(command, Command::Help | Command::Quit));
     let width = |hints: &[(String, &str, Command)]| -> usize {
         hints
