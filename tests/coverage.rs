@@ -1,5 +1,10 @@
 //! Which bytes of a file passed: from exchanges made by hand, and on the screen.
 
+#![expect(
+    clippy::single_range_in_vec_init,
+    reason = "a list of one run is what is meant"
+)]
+
 #[path = "support/screen/mod.rs"]
 mod screen;
 
@@ -167,6 +172,15 @@ fn the_cursor_stays_on_the_file_and_leads_to_the_packet() {
     assert_eq!(screen.model.cover.session, Some(2));
     screen.keys("<Esc>");
     assert_eq!(screen.model.view, View::Sessions);
+}
+
+#[test]
+fn what_is_copied_and_marked_is_the_packet_under_the_cursor() {
+    let mut screen = Screen::new(story(), 120, 40);
+    screen.keys("jj3kkm");
+    let first = screen.model.cover.carriers[0];
+    assert_eq!(screen.model.cover.session, Some(1));
+    assert!(screen.model.marks.contains(&(first - 1)));
 }
 
 #[test]

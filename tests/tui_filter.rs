@@ -7,7 +7,7 @@ use bitstap::bits::Packet;
 use bitstap::tui::update::{Input, is_busy};
 use insta::assert_snapshot;
 use screen::Screen;
-use screen::rows::{Made, exchange, story};
+use screen::rows::{Made, exchange, hostile, story};
 
 fn wide(rows: Made) -> Screen {
     Screen::new(rows, 120, 40)
@@ -159,4 +159,13 @@ fn the_selected_row_stays_selected_when_the_filter_takes_it() {
     screen.keys("<Esc>");
     assert_eq!(screen.model.packets.len(), 50_000);
     assert_eq!(screen.model.packets.selected(), Some(39_999));
+}
+
+#[test]
+fn hostile_rows_are_filtered_like_any() {
+    let mut screen = wide(hostile());
+    screen.keys("2/http.url matches 'x{500}$'<Enter>");
+    assert_eq!(screen.model.packets.len(), 1);
+    screen.keys("=6<Enter>");
+    assert!(screen.model.packets.len() <= 1);
 }

@@ -121,10 +121,10 @@ impl Runs {
 mod tests {
     use super::*;
 
-    fn set(runs: &[(u64, u64)]) -> Runs {
+    fn set(parts: &[(u64, u64)]) -> Runs {
         let mut runs = Runs::default();
-        for run in runs {
-            runs.insert(run.0, run.1);
+        for part in parts {
+            runs.insert(part.0, part.1);
         }
         runs
     }

@@ -304,9 +304,7 @@ impl Running {
                 }
                 Effect::Copy { what, text } => {
                     let copied = self.terminal.copy(&text).map(|path| {
-                        format!(
-                            "{what}: given to the terminal's clipboard (if it has one) and {path}"
-                        )
+                        format!("{what}: {path}, and the clipboard where the terminal takes it")
                     });
                     let copied = copied.map_err(|error| format!("cannot copy: {error}"));
                     update::update(&mut self.model, &*read(&timeline), Input::Saved(copied));

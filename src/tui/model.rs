@@ -289,6 +289,10 @@ impl Model {
 
     /// Returns the selected exchange.
     pub fn exchange<'r>(&self, rows: &'r dyn Rows) -> Option<&'r Exchange> {
+        if self.view == View::Coverage {
+            // The list of packets may be another session's.
+            return exchange_at(rows, self.cover.carriers.first()?.checked_sub(1)?);
+        }
         exchange_at(rows, self.packets.selected()?)
     }
 

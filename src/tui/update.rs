@@ -519,10 +519,10 @@ fn pause(model: &mut Model, rows: &dyn Rows) {
 }
 
 fn mark(model: &mut Model, rows: &dyn Rows) {
-    let Some(row) = model.packets.selected() else {
+    let Some(exchange) = model.exchange(rows) else {
         return;
     };
-    let Some(exchange) = model.exchange(rows) else {
+    let Some(row) = exchange.no.checked_sub(1) else {
         return;
     };
     let text = if model.marks.remove(&row) {

@@ -24,9 +24,9 @@ use crate::timeline::coverage::Cell;
 /// Every cell's sign, what it means, and how it is said.
 const LEGEND: [(Cell, &str, &str, Role); 5] = [
     (Cell::Acked, "=", "acknowledged", Role::Good),
-    (Cell::Resent, "+", "sent twice, acknowledged", Role::Warning),
-    (Cell::Sent, ">", "sent, not acknowledged", Role::Live),
-    (Cell::Hole, "!", "hole: never seen", Role::Error),
+    (Cell::Resent, "+", "sent twice", Role::Warning),
+    (Cell::Sent, ">", "not acknowledged", Role::Live),
+    (Cell::Hole, "!", "never seen", Role::Error),
     (Cell::NotYet, ".", "not yet", Role::Dim),
 ];
 
