@@ -14,6 +14,7 @@ mod list;
 pub mod menu;
 pub mod model;
 mod mouse;
+mod navigate;
 mod prompt;
 pub mod rows;
 mod search;
