@@ -143,3 +143,24 @@ fn a_capture_opens_on_the_screen() {
     let status = terminal.child.wait().unwrap();
     assert!(status.success(), "{status:?}");
 }
+
+#[test]
+fn a_filter_reads_heads_back_on_the_screen() {
+    let capture = concat!(env!("CARGO_MANIFEST_DIR"), "/captures/upload.pcapng");
+    let filter = "http.header.bits-packet-type == close-session";
+    let mut terminal = Terminal::start(&["view", "--filter", filter, capture], 40, 120);
+    let all = terminal.wait_for("Close-Session");
+    assert!(!all.contains("Create-Session "), "{all}");
+    // Ctrl-U empties the line, which begins with the filter that is applied.
+    terminal.press("2/\x15http.statsu");
+    terminal.wait_for("^^^^^^^^^^^ there is no field");
+    terminal.press("\x1b");
+    terminal.wait("the line gone", |screen| {
+        !screen.contents().contains("there is no field")
+    });
+    terminal.press("3");
+    terminal.wait_for("carried by packet");
+    terminal.press("q");
+    let status = terminal.child.wait().unwrap();
+    assert!(status.success(), "{status:?}");
+}
