@@ -145,3 +145,14 @@ fn saving_is_asked_for_a_temporary_capture() {
     screen.send(bitstap::tui::update::Input::Status(Box::new(status)));
     assert_snapshot!("save_as_80x24", screen.keys("qa.pcapng").text());
 }
+
+#[test]
+fn readme() {
+    let text = Screen::new(story(), 118, 31).keys("<Enter>]").text();
+    assert_snapshot!("readme", text);
+    let readme = include_str!("../README.md");
+    assert!(
+        readme.contains(text.trim_end()),
+        "README.md should show the screen of tests/snapshots/tui__readme.snap"
+    );
+}

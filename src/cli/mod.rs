@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 mod failure;
 mod output;
 mod record;
+mod sieve;
 mod signal;
 mod source;
 mod stage;

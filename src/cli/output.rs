@@ -6,9 +6,10 @@ use clap::Args;
 
 use crate::bits::check::Level;
 use crate::report::{json, text};
-use crate::timeline::{Change, Remark, Timeline};
+use crate::timeline::{Change, Exchange, Remark, Session, Timeline};
 
 use super::failure::Failure;
+use super::sieve::Sieve;
 
 /// How a headless run talks.
 #[derive(Clone, Copy, Debug, Default, Args)]
@@ -45,6 +46,7 @@ pub(super) struct Output {
     head_due: bool,
     /// So many findings have been told.
     findings: usize,
+    sieve: Option<Sieve>,
 }
 
 impl Output {
@@ -56,7 +58,14 @@ impl Output {
             closed: false,
             head_due: true,
             findings: 0,
+            sieve: None,
         }
+    }
+
+    /// Prints only what `sieve` takes, and notes about the capture itself.
+    pub(super) fn through(mut self, sieve: Option<Sieve>) -> Self {
+        self.sieve = sieve;
+        self
     }
 
     /// Tells that our ports accept.
@@ -90,7 +99,11 @@ impl Output {
             match *change {
                 Change::Exchange(no) => {
                     let row = index(no).and_then(|at| timeline.exchanges().get(at));
+                    let row = row.filter(|row| self.takes(timeline, row));
                     if let Some(row) = row {
+                        if let Some(sieve) = &mut self.sieve {
+                            sieve.count_exchange(row);
+                        }
                         if self.format.json {
                             lines.push(json::exchange(timeline, row, self.start_ns));
                         } else {
@@ -105,11 +118,15 @@ impl Output {
                 // A state may still be corrected by what follows: text tells sessions at the end.
                 Change::Session(no) if self.format.json => {
                     let row = index(no).and_then(|at| timeline.sessions().get(at));
-                    lines.extend(row.map(|row| json::session(row, self.start_ns)));
+                    let row = row.filter(|row| self.takes_session(timeline, row));
+                    lines.extend(row.map(|row| json::session_of(timeline, row, self.start_ns)));
                 }
                 Change::Session(_) => {}
                 Change::Remark(at) => {
-                    lines.extend(timeline.remarks().get(at).map(|row| self.remark(row)));
+                    let remark = timeline.remarks().get(at);
+                    if remark.is_some_and(|remark| self.takes_remark(timeline, remark)) {
+                        lines.extend(remark.map(|row| self.remark(row)));
+                    }
                 }
             }
         }
@@ -121,6 +138,11 @@ impl Output {
     fn findings(&mut self, timeline: &Timeline, lines: &mut Vec<String>) {
         let new = timeline.findings().get(self.findings..).unwrap_or_default();
         for finding in new {
+            let row = finding.exchange.and_then(index);
+            let row = row.and_then(|at| timeline.exchanges().get(at));
+            if !row.map_or(self.sieve.is_none(), |row| self.takes(timeline, row)) {
+                continue;
+            }
             if self.format.json {
                 lines.push(json::finding(finding, None));
             } else if finding.level >= Level::Warning {
@@ -143,19 +165,44 @@ impl Output {
         }
         let mut lines = Vec::new();
         self.findings(timeline, &mut lines);
-        for session in timeline.sessions() {
+        let shown =
+            (timeline.sessions().iter()).filter(|session| self.takes_session(timeline, session));
+        for session in shown {
             lines.push(if self.format.json {
-                json::session(session, self.start_ns)
+                json::session_of(timeline, session, self.start_ns)
             } else {
                 text::session(session)
             });
         }
+        let summary = match &self.sieve {
+            Some(sieve) => sieve.summary(lines.len()),
+            None => timeline.summary(),
+        };
         lines.push(if self.format.json {
-            json::summary(&timeline.summary(), truncated)
+            json::summary(&summary, truncated)
         } else {
-            text::summary(&timeline.summary())
+            text::summary(&summary)
         });
         self.write(&lines)
+    }
+
+    fn takes(&self, timeline: &Timeline, row: &Exchange) -> bool {
+        let sieve = self.sieve.as_ref();
+        sieve.is_none_or(|sieve| sieve.takes_exchange(timeline, row))
+    }
+
+    /// Filtered, only notes about the capture itself and about exchanges that are shown remain.
+    fn takes_remark(&self, timeline: &Timeline, remark: &Remark) -> bool {
+        let about = |no| index(no).and_then(|at| timeline.exchanges().get(at));
+        match remark.exchange.map(about) {
+            Some(row) => row.is_none_or(|row| self.takes(timeline, row)),
+            None => self.sieve.is_none() || remark.conn.is_none(),
+        }
+    }
+
+    fn takes_session(&self, timeline: &Timeline, row: &Session) -> bool {
+        let sieve = self.sieve.as_ref();
+        sieve.is_none_or(|sieve| sieve.takes_session(timeline, row))
     }
 
     /// Tells whether nobody reads what is written.

@@ -198,6 +198,8 @@ impl Stage {
                 look: plan.appearance.look(),
                 stop: screen_stop,
                 save: store.saver(),
+                follow: true,
+                filter: String::new(),
             });
             stop.cancel();
             Some(shown)

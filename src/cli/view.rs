@@ -10,6 +10,7 @@ use anyhow::Context;
 
 use crate::capture::{self, CaptureFile, Writer};
 use crate::event::Event;
+use crate::timeline::filter::Filter;
 use crate::timeline::{ReadBack, Remark, Timeline};
 use crate::tui::{self, Screen, Status};
 
@@ -17,13 +18,14 @@ use super::check::Documents;
 use super::failure::Failure;
 use super::output::{Format, Output};
 use super::record::{lock, write};
+use super::sieve::{self, Sieve};
 use super::source::{Source, Step};
 use super::stage::{self, Appearance};
 
 /// Show captures: on the screen, or as text or JSON
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  bitstap view upload.pcapng\n  bitstap view --json windows.pcap.gz | jq 'select(.type == \"session\")'"
+    after_help = "Examples:\n  bitstap view upload.pcapng\n  bitstap view --headless --filter 'http.status >= 400' upload.pcapng\n  bitstap view --json windows.pcap.gz | jq 'select(.type == \"session\")'"
 )]
 pub(super) struct Args {
     /// Captures: pcapng or pcap, also gzipped, of bitstap or of any other program; several are merged by time
@@ -32,6 +34,9 @@ pub(super) struct Args {
     /// Go on reading while the file grows (one file)
     #[arg(long)]
     follow: bool,
+    /// Show only what the filter takes, such as 'bits.error and time.wait > 30s' (docs/filters.md)
+    #[arg(long, value_name = "EXPR")]
+    filter: Option<String>,
     #[command(flatten)]
     by: Documents,
     #[command(flatten)]
@@ -45,6 +50,7 @@ const BATCH: usize = 256;
 
 /// Runs the subcommand.
 pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    let filter = args.filter.as_deref().map(sieve::parse).transpose()?;
     let stop = Arc::new(AtomicBool::new(false));
     let source = if args.follow {
         follow(&args.files)?
@@ -55,17 +61,33 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     if args.format.wants_screen() {
         on_screen(args, source, &stop)
     } else {
-        headless(args, source, &stop)
+        headless(args, filter, source, &stop)
     }
 }
 
-fn headless(args: &Args, mut source: Source, stop: &AtomicBool) -> Result<ExitCode, Failure> {
-    let mut output = Output::new(args.format, source.start_ns());
+fn headless(
+    args: &Args,
+    filter: Option<Filter>,
+    mut source: Source,
+    stop: &AtomicBool,
+) -> Result<ExitCode, Failure> {
+    // What a session became decides about its first exchange, too: a filter waits for the end.
+    let at_end = filter.is_some() && !source.is_followed();
+    let needs_heads = filter.as_ref().is_some_and(Filter::needs_heads);
+    let mut kept = needs_heads.then(|| Kept::of(&source)).transpose()?;
+    let heads = kept.as_ref().map(Kept::read_back).transpose()?;
+    let sieve = filter.map(|filter| Sieve::new(filter, heads));
+    let mut output = Output::new(args.format, source.start_ns()).through(sieve);
     let mut timeline = Timeline::with_profile(args.by.profile());
     let mut truncated = false;
+    let mut changes = Vec::new();
     while !stop.load(Ordering::Relaxed) {
         match source.next() {
-            Some(Ok(Step::Event { event, position })) => timeline.apply(&event, position),
+            Some(Ok(Step::Event { event, position })) => {
+                let copy = kept.as_mut().and_then(|kept| kept.copy.as_mut());
+                let position = store(copy, &event, position)?;
+                timeline.apply(&event, position);
+            }
             Some(Ok(Step::Note(text))) => {
                 truncated = true;
                 let remark = about_file(&timeline, text);
@@ -75,17 +97,72 @@ fn headless(args: &Args, mut source: Source, stop: &AtomicBool) -> Result<ExitCo
             None if source.is_followed() => std::thread::sleep(LOOK_EVERY),
             None => break,
         }
-        let changes = timeline.take_changes();
+        changes.append(&mut timeline.take_changes());
+        if at_end || changes.is_empty() {
+            continue;
+        }
+        if let Some(kept) = &mut kept {
+            kept.flush()?;
+        }
         output.changes(&timeline, &changes)?;
+        changes.clear();
         if output.is_closed() {
             return Ok(ExitCode::SUCCESS);
         }
     }
+    if let Some(kept) = &mut kept {
+        kept.flush()?;
+    }
     timeline.finish();
-    let changes = timeline.take_changes();
+    changes.append(&mut timeline.take_changes());
     output.changes(&timeline, &changes)?;
     output.finish(&timeline, truncated)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where heads and bodies are read back from while a source is read.
+struct Kept {
+    /// Goes away with the copy in it.
+    _folder: Option<tempfile::TempDir>,
+    /// Writes what positions do not read back from into our own form.
+    copy: Option<Writer>,
+    file: PathBuf,
+}
+
+impl Kept {
+    /// Uses the file itself where that is one of ours, else begins a copy of it.
+    fn of(source: &Source) -> Result<Self, Failure> {
+        if let Some(path) = source.direct() {
+            return Ok(Self {
+                _folder: None,
+                copy: None,
+                file: path.to_owned(),
+            });
+        }
+        let folder = stage::temporary_folder()?;
+        let file = folder.path().join("copy.pcapng");
+        let options = capture::Options {
+            start_ns: source.start_ns(),
+            ..capture::Options::default()
+        };
+        let copy = Writer::create(&file, options)?;
+        Ok(Self {
+            _folder: Some(folder),
+            copy: Some(copy),
+            file,
+        })
+    }
+
+    fn read_back(&self) -> Result<Arc<dyn ReadBack + Send + Sync>, Failure> {
+        Ok(Arc::new(CaptureFile::open(&self.file)?))
+    }
+
+    fn flush(&mut self) -> Result<(), Failure> {
+        if let Some(copy) = &mut self.copy {
+            copy.flush()?;
+        }
+        Ok(())
+    }
 }
 
 fn on_screen(args: &Args, source: Source, stop: &Arc<AtomicBool>) -> Result<ExitCode, Failure> {
@@ -101,20 +178,9 @@ fn on_screen(args: &Args, source: Source, stop: &Arc<AtomicBool>) -> Result<Exit
         ..Status::default()
     }));
 
-    // What positions do not read back from is copied into our own form.
-    let (folder, copy, file) = if let Some(path) = source.direct() {
-        (None, None, path.to_owned())
-    } else {
-        let folder = stage::temporary_folder()?;
-        let file = folder.path().join("copy.pcapng");
-        let options = capture::Options {
-            start_ns: source.start_ns(),
-            ..capture::Options::default()
-        };
-        let writer = Writer::create(&file, options)?;
-        (Some(folder), Some(writer), file)
-    };
-    let read_back: Arc<dyn ReadBack + Send + Sync> = Arc::new(CaptureFile::open(&file)?);
+    let mut kept = Kept::of(&source)?;
+    let read_back = kept.read_back()?;
+    let copy = kept.copy.take();
 
     let loader = {
         let (timeline, status) = (timeline.clone(), status.clone());
@@ -133,11 +199,13 @@ fn on_screen(args: &Args, source: Source, stop: &Arc<AtomicBool>) -> Result<Exit
         look: args.appearance.look(),
         stop: stop.clone(),
         save: None,
+        follow: args.follow,
+        filter: args.filter.clone().unwrap_or_default(),
     });
     stop.store(true, Ordering::Relaxed);
     // A loader that panicked has nothing more to say; the screen is over.
     let _ = loader.join();
-    drop(folder);
+    drop(kept);
     stage::after_screen(&shown.context("cannot run the screen")?);
     Ok(ExitCode::SUCCESS)
 }
@@ -158,7 +226,7 @@ fn load(
         while batch.len() < BATCH && notes.is_empty() {
             match source.next() {
                 Some(Ok(Step::Event { event, position })) => {
-                    match store(&mut copy, &event, position) {
+                    match store(copy.as_mut(), &event, position) {
                         Ok(position) => batch.push((event, position)),
                         Err(failure) => {
                             notes.push(failure.to_string());
@@ -202,7 +270,7 @@ fn load(
     lock(status).ended = true;
 }
 
-fn store(copy: &mut Option<Writer>, event: &Event, position: u64) -> Result<u64, Failure> {
+fn store(copy: Option<&mut Writer>, event: &Event, position: u64) -> Result<u64, Failure> {
     match copy {
         Some(writer) => Ok(writer.write(event)?),
         None => Ok(position),

@@ -3,6 +3,7 @@
 //! The fields are a contract with other programs (docs/json.md); they may grow, a rename needs a line
 //! in CHANGELOG. Readers ignore fields that they do not know.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -115,9 +116,33 @@ pub fn finding(finding: &Finding, file: Option<&str>) -> String {
     })
 }
 
-/// Returns the `session` line of one row.
+/// Returns the `session` line of one row, without its coverage.
 pub fn session(session: &Session, start_ns: u64) -> String {
-    line(&SessionLine {
+    line(&session_line(session, start_ns, None))
+}
+
+/// Returns the `session` line of one row of `timeline`, with what passed of its file.
+pub fn session_of(timeline: &Timeline, session: &Session, start_ns: u64) -> String {
+    let pairs = |runs: Vec<Range<u64>>| {
+        runs.into_iter()
+            .map(|run| [run.start, run.end.saturating_sub(1)])
+            .collect()
+    };
+    let coverage = timeline.coverage(session.no);
+    let coverage = CoverageObject {
+        acked: pairs(coverage.acked()),
+        resent: pairs(coverage.resent()),
+        missing: pairs(coverage.missing()),
+    };
+    line(&session_line(session, start_ns, Some(coverage)))
+}
+
+fn session_line(
+    session: &Session,
+    start_ns: u64,
+    coverage: Option<CoverageObject>,
+) -> SessionLine<'_> {
+    SessionLine {
         r#type: "session",
         no: session.no,
         kind: session.kind.name(),
@@ -140,8 +165,9 @@ pub fn session(session: &Session, start_ns: u64) -> String {
         client: session.client.map(|client| client.to_string()),
         user_agent: session.user_agent.as_deref(),
         sha256: None,
+        coverage,
         story: &session.story,
-    })
+    }
 }
 
 /// Returns the `note` line of a remark.
@@ -257,7 +283,17 @@ struct SessionLine<'l> {
     client: Option<String>,
     user_agent: Option<&'l str>,
     sha256: Option<&'l str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    coverage: Option<CoverageObject>,
     story: &'l [String],
+}
+
+/// First and last byte of each run, both inclusive.
+#[derive(Serialize)]
+struct CoverageObject {
+    acked: Vec<[u64; 2]>,
+    resent: Vec<[u64; 2]>,
+    missing: Vec<[u64; 2]>,
 }
 
 #[derive(Serialize)]

@@ -1,113 +1,190 @@
-//! Which bytes of a file passed: a small set of disjoint runs.
+//! Which bytes of a file were sent, acknowledged, sent again, asked for again, never seen.
 //!
-//! Bounded: a set that would grow beyond its limit forgets its lowest run, so a hostile stream of
-//! scattered ranges costs accuracy, never memory. Knows no packets.
+//! Computed from a session's exchanges when somebody asks; nothing of it is kept. Upload: the server's
+//! offset acknowledges all bytes below it, and takes back those above it. Download: bytes that arrived
+//! count as acknowledged; of an answer in several parts only the first part is placed. Bounded like
+//! the run sets that it is made of.
 
-/// Half-open runs of offsets, sorted, disjoint, never touching.
+use std::ops::Range;
+
+use crate::bits::Packet;
+use crate::bits::session::{Answer, classify};
+
+use super::row::{Exchange, Message, Session, SessionKind};
+use super::runs::Runs;
+
+/// Which bytes of one session's file passed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Coverage {
-    runs: Vec<(u64, u64)>,
+pub struct Coverage {
+    total: Option<u64>,
+    sent: Runs,
+    acked: Runs,
+    resent: Runs,
+    rewound: Runs,
 }
-
-/// A job may have 500 ranges in a file (Win32 `MaxRangesPerFile`); twice that is kept.
-const LIMIT: usize = 1024;
 
 impl Coverage {
-    /// Returns how many bytes of `start..end` are in the set.
-    pub(super) fn overlap(&self, start: u64, end: u64) -> u64 {
-        let from = self.runs.partition_point(|run| run.1 <= start);
-        self.runs
-            .iter()
-            .skip(from)
-            .take_while(|run| run.0 < end)
-            .map(|run| run.1.min(end).saturating_sub(run.0.max(start)))
-            .fold(0, u64::saturating_add)
-    }
-
-    /// Adds `start..end`.
-    pub(super) fn insert(&mut self, start: u64, end: u64) {
-        if start >= end {
-            return;
-        }
-        let from = self.runs.partition_point(|run| run.1 < start);
-        let to = self.runs.partition_point(|run| run.0 <= end);
-        let touched = self.runs.get(from..to).unwrap_or_default();
-        let first = touched.first().map_or(start, |run| run.0.min(start));
-        let last = touched.last().map_or(end, |run| run.1.max(end));
-        self.runs.splice(from..to.max(from), [(first, last)]);
-        if self.runs.len() > LIMIT {
-            self.runs.remove(0);
-        }
-    }
-
-    /// Tells whether all of `start..end` is in the set.
-    pub(super) fn covers(&self, start: u64, end: u64) -> bool {
-        self.overlap(start, end) == end.saturating_sub(start)
-    }
-
-    /// Tells whether every byte of `other` is in the set.
-    pub(super) fn contains(&self, other: &Self) -> bool {
-        other.runs.iter().all(|run| self.covers(run.0, run.1))
-    }
-
-    /// Tells whether the set is empty or one run that begins at 0.
-    pub(super) fn is_prefix(&self) -> bool {
-        match self.runs.as_slice() {
-            [] => true,
-            [only] => only.0 == 0,
-            _ => false,
-        }
-    }
-
-    /// Tells whether nothing is in the set.
-    pub(super) fn is_empty(&self) -> bool {
-        self.runs.is_empty()
-    }
-
-    /// Forgets everything and gives the memory back.
-    pub(super) fn clear(&mut self) {
-        self.runs = Vec::new();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn set(runs: &[(u64, u64)]) -> Coverage {
-        let mut coverage = Coverage::default();
-        for run in runs {
-            coverage.insert(run.0, run.1);
+    /// Goes through the exchanges of `session`, which come in their order.
+    pub fn of<'e>(session: &Session, exchanges: impl IntoIterator<Item = &'e Exchange>) -> Self {
+        let mut coverage = Self {
+            total: session.total,
+            ..Self::default()
+        };
+        let mut walk = Walk::default();
+        for exchange in exchanges {
+            if session.kind == SessionKind::Download {
+                coverage.arrived(exchange);
+            } else {
+                coverage.uploaded(exchange, &mut walk);
+            }
         }
         coverage
     }
 
-    #[test]
-    fn touching_and_overlapping_runs_merge() {
-        assert_eq!(set(&[(0, 10), (10, 20)]).runs, [(0, 20)]);
-        assert_eq!(set(&[(10, 20), (0, 10)]).runs, [(0, 20)]);
-        assert_eq!(set(&[(0, 5), (8, 9), (3, 12)]).runs, [(0, 12)]);
-        assert_eq!(set(&[(0, 5), (7, 9), (20, 30)]).runs.len(), 3);
-        assert_eq!(set(&[(5, 5)]).runs, []);
+    /// Returns the size of the file where it is known, else the end of what passed.
+    pub fn size(&self) -> u64 {
+        self.total
+            .unwrap_or_else(|| self.sent.end().max(self.acked.end()))
     }
 
-    #[test]
-    fn overlap_counts_each_byte_once() {
-        let coverage = set(&[(0, 10), (20, 30)]);
-        assert_eq!(coverage.overlap(5, 25), 10);
-        assert_eq!(coverage.overlap(10, 20), 0);
-        assert_eq!(coverage.overlap(0, u64::MAX), 20);
-        assert!(coverage.covers(20, 30));
-        assert!(!coverage.covers(9, 21));
+    /// Returns what passed at least once, whatever was answered.
+    pub fn sent(&self) -> Vec<Range<u64>> {
+        self.sent.within(0, u64::MAX).collect()
     }
 
-    #[test]
-    fn scattered_runs_stay_bounded() {
-        let mut coverage = Coverage::default();
-        for at in 0..10_000 {
-            coverage.insert(at * 10, at * 10 + 1);
+    /// Returns what the server has, as its last answers say; of a download what arrived.
+    pub fn acked(&self) -> Vec<Range<u64>> {
+        self.acked.within(0, u64::MAX).collect()
+    }
+
+    /// Returns what passed more than once.
+    pub fn resent(&self) -> Vec<Range<u64>> {
+        self.resent.within(0, u64::MAX).collect()
+    }
+
+    /// Returns what the server took back after it had acknowledged it.
+    pub fn rewound(&self) -> Vec<Range<u64>> {
+        self.rewound.within(0, u64::MAX).collect()
+    }
+
+    /// Returns what is not acknowledged, up to the end of the file where that is known.
+    pub fn missing(&self) -> Vec<Range<u64>> {
+        self.acked.without(0, self.size())
+    }
+
+    /// Returns what was never seen to pass, below the highest byte that passed or was acknowledged.
+    pub fn holes(&self) -> Vec<Range<u64>> {
+        self.sent.without(0, self.sent.end().max(self.acked.end()))
+    }
+
+    /// Tells what there is to say about `part` of the file; what is worst is said.
+    pub fn cell(&self, part: &Range<u64>) -> Cell {
+        let len = part.end.saturating_sub(part.start);
+        let high = self.sent.end().max(self.acked.end()).min(part.end);
+        let sent = self.sent.overlap(part.start, part.end);
+        if sent < high.saturating_sub(part.start) {
+            Cell::Hole
+        } else if self.acked.overlap(part.start, part.end) < len {
+            if sent > 0 && self.acked.overlap(part.start, part.end) < sent {
+                Cell::Sent
+            } else {
+                Cell::NotYet
+            }
+        } else if self.resent.overlap(part.start, part.end) > 0 {
+            Cell::Resent
+        } else {
+            Cell::Acked
         }
-        assert_eq!(coverage.runs.len(), LIMIT);
-        assert!(coverage.covers(99_990, 99_991));
     }
+
+    fn arrived(&mut self, exchange: &Exchange) {
+        let body = exchange.response.as_ref().map_or(0, |message| message.body);
+        let (first, len) = match (exchange.packet, exchange.status, exchange.range) {
+            (Some(Packet::Get), Some(200), _) => (0, body),
+            (Some(Packet::Get), Some(206), Some(range)) => {
+                let len = range.last.saturating_sub(range.first).saturating_add(1);
+                (range.first, body.min(len))
+            }
+            _ => return,
+        };
+        self.passed(first, first.saturating_add(len));
+        self.acked.insert(first, first.saturating_add(len));
+    }
+
+    fn passed(&mut self, first: u64, end: u64) {
+        let again: Vec<_> = self.sent.within(first, end).collect();
+        for part in again {
+            self.resent.insert(part.start, part.end);
+        }
+        self.sent.insert(first, end);
+    }
+
+    fn uploaded(&mut self, exchange: &Exchange, walk: &mut Walk) {
+        let code = exchange
+            .error
+            .map(|error| error.code)
+            .filter(|code| *code != 0);
+        let answer = exchange.status.map(|status| classify(status, code));
+        match (exchange.packet, answer) {
+            (Some(Packet::CreateSession), Some(Answer::Done)) if walk.lost => {
+                *walk = Walk::default();
+                self.acked.clear();
+            }
+            (Some(Packet::Fragment), answer) => {
+                self.fragment(exchange, answer, walk);
+                walk.lost |= answer == Some(Answer::SessionNotFound);
+            }
+            (Some(_), Some(Answer::SessionNotFound)) => walk.lost = true,
+            _ => {}
+        }
+    }
+
+    fn fragment(&mut self, exchange: &Exchange, answer: Option<Answer>, walk: &mut Walk) {
+        let end = exchange.range.map(|range| range.last.saturating_add(1));
+        if let (Some(range), Some(end)) = (exchange.range, end) {
+            let body = exchange
+                .request
+                .as_ref()
+                .map_or(0, |message: &Message| message.body);
+            self.passed(range.first, range.first.saturating_add(body).min(end));
+        }
+        let (told, known) = match answer {
+            Some(Answer::Done) => (exchange.received.or(end), walk.told.max(end.unwrap_or(0))),
+            Some(Answer::OutOfStep) => (exchange.received, walk.told),
+            _ => return,
+        };
+        let Some(told) = told.map(|told| told.min(self.total.unwrap_or(u64::MAX))) else {
+            return;
+        };
+        walk.told = told;
+        self.acked.insert(0, told);
+        if told < known {
+            self.rewound.insert(told, known);
+            self.acked.remove(told, u64::MAX);
+        }
+    }
+}
+
+/// What has to be remembered from one exchange of an upload to the next.
+#[derive(Debug, Default)]
+struct Walk {
+    /// Offset that the server told last.
+    told: u64,
+    /// The server no longer knew the session.
+    lost: bool,
+}
+
+/// What there is to say about a part of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Cell {
+    /// All of it is acknowledged and passed once.
+    Acked,
+    /// All of it is acknowledged, some of it passed more than once.
+    Resent,
+    /// Some of it passed and is not acknowledged (now).
+    Sent,
+    /// Some of it was never seen though later bytes were.
+    Hole,
+    /// Its turn has not come.
+    NotYet,
 }

@@ -10,10 +10,10 @@ use crate::bits::Packet;
 use crate::bits::session::State;
 use crate::event::{ConnId, Leg};
 
-use super::coverage::Coverage;
 use super::findings::Findings;
 use super::intern::Texts;
 use super::row::{Change, Connection, Exchange, Remark, Session, SessionKind, Text};
+use super::runs::Runs;
 use super::story::Tale;
 
 /// All rows, and the indexes to find them.
@@ -75,11 +75,11 @@ pub(super) struct Book {
     /// Offset that the server told last since the last restart.
     pub(super) told: u64,
     /// Bytes of the file that passed.
-    pub(super) passed: Coverage,
+    pub(super) passed: Runs,
     /// Bytes of the reply that passed.
-    pub(super) reply: Coverage,
+    pub(super) reply: Runs,
     /// Download: bytes asked for.
-    pub(super) wanted: Coverage,
+    pub(super) wanted: Runs,
     /// Download: several ranges were asked for in one request.
     pub(super) several: bool,
     /// Download: connections of it that are open.

@@ -15,7 +15,7 @@
 )]
 
 mod connection;
-mod coverage;
+pub mod coverage;
 mod downloads;
 mod ending;
 mod exchange;
@@ -29,6 +29,7 @@ mod open;
 mod place;
 pub mod read_back;
 pub mod row;
+mod runs;
 mod story;
 mod upload_index;
 mod uploads;
@@ -44,6 +45,7 @@ use ledger::Ledger;
 
 pub use crate::bits::check::{Finding, Level, Profile};
 
+pub use coverage::Coverage;
 pub use read_back::{Chunk, ReadBack, Span};
 pub use row::{
     Change, Connection, Exchange, Message, Outcome, Remark, Session, SessionKind, SessionState,
@@ -227,6 +229,14 @@ impl Timeline {
             .unwrap_or_default()
             .iter()
             .filter_map(|&no| self.ledger.exchanges.get(ledger::slot(no)?))
+    }
+
+    /// Finds out which bytes of session `no` passed, from its exchanges: costs what they are.
+    pub fn coverage(&self, no: u32) -> Coverage {
+        let session = ledger::slot(no).and_then(|at| self.sessions().get(at));
+        session.map_or_else(Coverage::default, |session| {
+            Coverage::of(session, self.exchanges_of(no))
+        })
     }
 
     /// Returns a number that grows with every change: a screen that has drawn it needs no redraw.

@@ -34,3 +34,9 @@ pub trait ReadBack {
     /// Reads up to `len` bytes from `from` bytes after the span's start; shorter at the span's end.
     fn read(&self, span: Span, from: u64, len: usize) -> io::Result<Chunk>;
 }
+
+impl<R: ReadBack + ?Sized> ReadBack for std::sync::Arc<R> {
+    fn read(&self, span: Span, from: u64, len: usize) -> io::Result<Chunk> {
+        (**self).read(span, from, len)
+    }
+}

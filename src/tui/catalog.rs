@@ -13,7 +13,6 @@ pub struct Catalog {
     seen: usize,
     in_flight: Vec<u32>,
     by_session: HashMap<u32, Vec<u32>>,
-    errors: HashMap<u32, Vec<u32>>,
     problems: u64,
 }
 
@@ -40,13 +39,6 @@ impl Catalog {
                 if !placed.contains(row) || !of_session.iter().rev().any(|other| other == row) {
                     of_session.push(*row);
                 }
-                let code = exchange.error.map_or(0, |error| error.code);
-                if code != 0 {
-                    let codes = self.errors.entry(no).or_default();
-                    if !codes.contains(&code) {
-                        codes.push(code);
-                    }
-                }
             }
             if in_flight {
                 self.in_flight.push(*row);
@@ -69,11 +61,6 @@ impl Catalog {
             .filter_map(|row| u32::try_from(row).ok())
             .collect();
         self.by_session.insert(no, of_session);
-    }
-
-    /// Returns the different error codes met in session `no`.
-    pub fn errors_of(&self, no: u32) -> &[u32] {
-        self.errors.get(&no).map_or(&[], Vec::as_slice)
     }
 
     /// Returns the rows that were not over when they were last looked at.

@@ -22,13 +22,24 @@ pub enum Command {
     PreviousTab,
     Sessions,
     Packets,
+    Coverage,
     Log,
+    CellLeft,
+    CellRight,
+    CellBack,
+    CellOn,
+    Carrier,
     Filter,
     Find,
     FindNext,
     FindPrevious,
     NextProblem,
     PreviousProblem,
+    Only,
+    Without,
+    Copy,
+    Mark,
+    NextMark,
     SortColumn,
     SortDirection,
     Follow,
@@ -44,6 +55,8 @@ pub enum Command {
     Quit,
     Apply,
     Cancel,
+    Complete,
+    CompleteBack,
 }
 
 /// Where a key has its meaning.
@@ -56,6 +69,8 @@ pub enum Context {
     List,
     /// The Hex tab is open.
     Hex,
+    /// The coverage of a file is on screen.
+    Coverage,
     /// A line is being typed; every other key goes into it.
     Prompt,
 }
@@ -114,7 +129,7 @@ const fn row(
 }
 
 use Command as C;
-use Context::{Anywhere, Hex, List, Panes, Prompt};
+use Context::{Anywhere, Coverage, Hex, List, Panes, Prompt};
 use KeyCode as K;
 
 /// All keys, in the order in which the help shows them.
@@ -122,12 +137,13 @@ use KeyCode as K;
 pub const TABLE: &[Binding] = &[
     row(&[char('1')], C::Sessions, Anywhere, "sessions, with the packets of the selected one", ""),
     row(&[char('2')], C::Packets, Anywhere, "packets of all sessions", ""),
+    row(&[char('3')], C::Coverage, Anywhere, "coverage: which bytes of the selected file passed", ""),
     row(&[char('6')], C::Log, Anywhere, "log: what was odd, and what the proxy says", ""),
     row(&[plain(K::Enter)], C::Open, Panes, "go deeper: packets, detail, detail on the whole screen", "open"),
     row(&[plain(K::Esc)], C::Back, Anywhere, "go back; at the top, remove the filter", ""),
     row(&[plain(K::Tab)], C::NextPane, Panes, "next pane", "pane"),
     row(&[plain(K::BackTab)], C::PreviousPane, Panes, "previous pane", ""),
-    row(&[plain(K::Right), char('l')], C::NextTab, Panes, "next tab of the detail", "tab"),
+    row(&[plain(K::Right), char('l')], C::NextTab, Panes, "next tab of the detail", "next tab"),
     row(&[plain(K::Left), char('h')], C::PreviousTab, Panes, "previous tab of the detail", ""),
     row(&[plain(K::Down), char('j')], C::Down, Anywhere, "down", ""),
     row(&[plain(K::Up), char('k')], C::Up, Anywhere, "up", ""),
@@ -137,13 +153,23 @@ pub const TABLE: &[Binding] = &[
     row(&[plain(K::End), char('G')], C::Bottom, Anywhere, "last row", ""),
     row(&[char('o')], C::Offset, Hex, "go to an offset of the body", "offset"),
     row(&[char('b')], C::OtherBody, Hex, "the other body: request or response", "other body"),
-    row(&[char('/')], C::Filter, Panes, "filter by a part of a URL, a file name or an error name", "filter"),
+    row(&[plain(K::Right), char('l')], C::CellRight, Coverage, "along the file", "along the file"),
+    row(&[plain(K::Left), char('h')], C::CellLeft, Coverage, "back along the file", ""),
+    row(&[char(']')], C::CellOn, Coverage, "to where the next sign begins", "next sign"),
+    row(&[char('[')], C::CellBack, Coverage, "to where the sign before ends", ""),
+    row(&[plain(K::Enter)], C::Carrier, Coverage, "the first packet that carried this part", "its packet"),
+    row(&[char('/')], C::Filter, Panes, "filter: a word, or like  bits.error and time.wait > 30s", "filter"),
     row(&[char('F')], C::Follow, Anywhere, "follow: the newest row stays selected", "follow"),
     row(&[char(']')], C::NextProblem, Panes, "next problem", "problem"),
     row(&[char('[')], C::PreviousProblem, Panes, "previous problem", ""),
     row(&[control('f')], C::Find, Panes, "find in the rows", ""),
     row(&[char('n'), plain(K::F(3))], C::FindNext, Panes, "find the next one", ""),
     row(&[char('N')], C::FindPrevious, Panes, "find the previous one", ""),
+    row(&[char('=')], C::Only, Panes, "show only rows with a value of this one", ""),
+    row(&[char('!')], C::Without, Panes, "hide rows with a value of this one", ""),
+    row(&[char('y')], C::Copy, Panes, "copy: URL, head, curl command, evidence", "copy"),
+    row(&[char('m')], C::Mark, Panes, "mark the packet, or not (until the screen ends)", ""),
+    row(&[char('\'')], C::NextMark, Panes, "next marked packet", ""),
     row(&[char('s')], C::SortColumn, List, "sort by the next column", "sort"),
     row(&[char('S')], C::SortDirection, List, "turn the order round", ""),
     row(&[char('p')], C::Pause, Anywhere, "pause the display, never the capture", "pause"),
@@ -156,6 +182,8 @@ pub const TABLE: &[Binding] = &[
     row(&[control('z')], C::Suspend, Anywhere, "suspend, as any program of the shell", ""),
     row(&[char('q'), control('c')], C::Quit, Anywhere, "quit", "quit"),
     row(&[plain(K::Enter)], C::Apply, Prompt, "take what was typed", "apply"),
+    row(&[plain(K::Tab)], C::Complete, Prompt, "filter: the next thing that could stand here", "complete"),
+    row(&[plain(K::BackTab)], C::CompleteBack, Prompt, "filter: the one before", ""),
     row(&[plain(K::Esc), control('c')], C::Cancel, Prompt, "leave everything as it was", "cancel"),
 ];
 
@@ -189,6 +217,32 @@ impl Chord {
         } else {
             key
         }
+    }
+}
+
+/// Takes apart what a terminal reports as one key.
+///
+/// Without an extended protocol Escape and the key that follows it at once are the same bytes as Alt
+/// with that key; Alt means nothing here but in a line that is being typed (there it moves by words).
+/// Windows reports `AltGr` as Ctrl and Alt together: the character is what was meant.
+pub fn split(event: &KeyEvent, typing: bool) -> Vec<KeyEvent> {
+    let without = |modifiers| KeyEvent {
+        modifiers: event.modifiers.difference(modifiers),
+        ..*event
+    };
+    let alt_gr = KeyModifiers::ALT | KeyModifiers::CONTROL;
+    let escape = KeyEvent {
+        code: K::Esc,
+        ..without(KeyModifiers::all())
+    };
+    match event.code {
+        K::Char(c) if event.modifiers.contains(alt_gr) && !c.is_ascii_alphabetic() => {
+            vec![without(alt_gr)]
+        }
+        K::Char(_) if event.modifiers.contains(KeyModifiers::ALT) && !typing => {
+            vec![escape, without(KeyModifiers::ALT)]
+        }
+        _ => vec![*event],
     }
 }
 

@@ -17,6 +17,7 @@ pub(super) struct Layout {
     pub sessions: Option<Rect>,
     pub packets: Option<Rect>,
     pub detail: Option<Rect>,
+    pub cover: Option<Rect>,
     pub log: Option<Rect>,
     pub footer: Rect,
 }
@@ -38,6 +39,20 @@ pub(super) fn layout(model: &Model) -> Layout {
     }
     if model.view == View::Log {
         out.log = Some(body);
+        return out;
+    }
+    if model.view == View::Coverage {
+        let mut above = body;
+        // The bar with what belongs to it takes twelve lines.
+        above.height = body
+            .height
+            .saturating_sub(13)
+            .clamp(body.height.min(6), body.height);
+        let mut below = body;
+        below.y += above.height;
+        below.height -= above.height;
+        out.sessions = Some(above);
+        out.cover = (below.height > 2).then_some(below);
         return out;
     }
     let alone = body.height < LOW || model.zoom;

@@ -5,15 +5,20 @@
 //! [`Status`] and a way to read bytes back, and nothing of sockets or captures.
 
 mod catalog;
+mod copy;
+pub mod cover;
 mod filter;
 pub mod keys;
 mod layout;
 mod list;
+pub mod menu;
 pub mod model;
 mod mouse;
+mod navigate;
 mod prompt;
 pub mod rows;
 mod search;
+mod sift;
 mod sync;
 mod terminal;
 mod text;
@@ -32,8 +37,11 @@ use std::time::{Duration, Instant};
 use ratatui::crossterm::event::{self, Event};
 use ratatui::layout::Size;
 
+use crate::timeline::filter::HeadsOf;
 use crate::timeline::{ReadBack, Timeline};
+use filter::Filter;
 use model::Model;
+use rows::WithHeads;
 use terminal::Terminal;
 use update::{Effect, Input};
 
@@ -87,6 +95,10 @@ pub struct Screen {
     pub stop: Arc<AtomicBool>,
     /// Carries out `:w FILE`; `None` where there is nothing to save.
     pub save: Option<Save>,
+    /// Begins with the newest session selected, as `F` does, until the user goes elsewhere.
+    pub follow: bool,
+    /// The filter to begin with; one that is none shows everything.
+    pub filter: String,
 }
 
 /// What came of a screen.
@@ -136,6 +148,7 @@ struct Running {
     dirty: bool,
     drawn: Instant,
     ticked: Instant,
+    heads: HeadsOf<Arc<dyn ReadBack + Send + Sync>>,
     /// This moment was `zero` after the capture's start.
     started: Instant,
     zero: Duration,
@@ -155,7 +168,10 @@ impl Running {
         };
         model.now = zero;
         model.status = status;
+        model.sessions.follow = screen.follow;
+        model.filter = Filter::parse(&screen.filter).unwrap_or_default();
         Ok(Self {
+            heads: HeadsOf::new(Arc::clone(&screen.read_back)),
             screen,
             terminal,
             model,
@@ -185,7 +201,9 @@ impl Running {
 
     /// Waits for keys, but not long, and takes them.
     fn take_inputs(&mut self) -> io::Result<Flow> {
-        let wait = if self.dirty {
+        let wait = if update::is_busy(&self.model) {
+            Duration::ZERO
+        } else if self.dirty {
             FRAME.saturating_sub(clock().duration_since(self.drawn))
         } else {
             POLL
@@ -224,6 +242,7 @@ impl Running {
             self.generation = Some(generation);
             self.feed(Input::Rows);
         }
+        self.work();
         let now = clock();
         if now.duration_since(self.ticked) < TICK {
             return;
@@ -242,6 +261,14 @@ impl Running {
         }
     }
 
+    /// Does for half a frame's time what is left to do.
+    fn work(&mut self) {
+        let begun = clock();
+        while update::is_busy(&self.model) && clock().duration_since(begun) < FRAME / 2 {
+            self.feed(Input::Work);
+        }
+    }
+
     /// Takes an input whose effects are reads only.
     fn feed(&mut self, input: Input) {
         // Only keys leave the screen or fail, and this is none.
@@ -252,7 +279,13 @@ impl Running {
     fn take(&mut self, input: Input) -> io::Result<Flow> {
         self.dirty = true;
         let timeline = Arc::clone(&self.screen.timeline);
-        let effects = update::update(&mut self.model, &*read(&timeline), input);
+        let effects = {
+            let rows = WithHeads {
+                rows: &read(&timeline),
+                heads: &self.heads,
+            };
+            update::update(&mut self.model, &rows, input)
+        };
         for effect in effects {
             match effect {
                 Effect::Quit { save_as } => return Ok(Flow::Break(save_as)),
@@ -269,6 +302,13 @@ impl Running {
                         None => Err("there is no temporary capture to save".to_owned()),
                     };
                     update::update(&mut self.model, &*read(&timeline), Input::Saved(saved));
+                }
+                Effect::Copy { what, text } => {
+                    let copied = self.terminal.copy(&text).map(|path| {
+                        format!("{what}: {path}, and the clipboard where the terminal takes it")
+                    });
+                    let copied = copied.map_err(|error| format!("cannot copy: {error}"));
+                    update::update(&mut self.model, &*read(&timeline), Input::Saved(copied));
                 }
                 Effect::Mouse(on) => self.terminal.mouse(on)?,
                 Effect::Redraw => self.terminal.clear()?,

@@ -2,19 +2,23 @@
 //!
 //! Changed by `update` alone; knows no view, no terminal and no clock.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use ratatui::layout::Size;
 use tui_input::Input as Typed;
 
+use crate::timeline::filter::{Completion, FilterError};
 use crate::timeline::{Chunk, Exchange, Session, Span};
 
 use super::catalog::{Catalog, exchange_at};
+use super::cover::Cover;
 use super::filter::{Filter, session_of};
 use super::list::List;
+use super::menu::Menu;
 use super::rows::{Pause, Rows};
+use super::sift::{Count, Sift};
 use super::{Look, Status};
 
 /// Which lists are on screen.
@@ -25,6 +29,8 @@ pub enum View {
     Sessions,
     /// All packets.
     Packets,
+    /// Sessions, and which bytes of the selected one's file passed.
+    Coverage,
     Log,
 }
 
@@ -82,8 +88,14 @@ pub enum Ask {
 pub struct Prompt {
     pub ask: Ask,
     pub typed: Typed,
-    /// Filter: how many rows it would take, or what is wrong with it.
-    pub verdict: Result<usize, String>,
+    /// Filter: what is wrong with it.
+    pub wrong: Option<FilterError>,
+    /// Filter: how many rows it takes; `None` where it is empty or wrong.
+    pub count: Option<Count>,
+    /// What could stand at the cursor.
+    pub offers: Vec<Completion>,
+    /// An offer is in the line: which, and what was there before with the cursor's place.
+    pub cycle: Option<(usize, String, usize)>,
 }
 
 /// Which message of an exchange.
@@ -161,14 +173,20 @@ pub struct Model {
     /// Scope and count for which everything was looked through.
     pub recounted: Option<(u32, u32)>,
     pub log: LogView,
+    pub cover: Cover,
     pub detail: Detail,
     pub filter: Filter,
+    /// How far the filter has come.
+    pub sift: Sift,
     /// What was searched last, in lower case.
     pub find: String,
     pub prompt: Option<Prompt>,
     /// The help is open; first line on screen.
     pub help: Option<usize>,
     pub help_lines: usize,
+    pub menu: Option<Menu>,
+    /// Rows that the user marked.
+    pub marks: BTreeSet<u32>,
     pub pause: Option<Arc<Pause>>,
     /// Exchanges that came after the pause.
     pub behind: usize,
@@ -215,12 +233,16 @@ impl Model {
                 follow: true,
                 ..LogView::default()
             },
+            cover: Cover::default(),
             detail: Detail::default(),
             filter: Filter::default(),
+            sift: Sift::default(),
             find: String::new(),
             prompt: None,
             help: None,
             help_lines: 0,
+            menu: None,
+            marks: BTreeSet::new(),
             pause: None,
             behind: 0,
             reveal: false,
@@ -250,7 +272,7 @@ impl Model {
     pub fn list(&self) -> Focus {
         match (self.view, self.focus) {
             (View::Log, _) => Focus::Log,
-            (View::Sessions, Focus::Sessions) => Focus::Sessions,
+            (View::Coverage, _) | (View::Sessions, Focus::Sessions) => Focus::Sessions,
             (View::Sessions, Focus::Detail) if self.packets.is_empty() => Focus::Sessions,
             _ => Focus::Packets,
         }
@@ -258,7 +280,7 @@ impl Model {
 
     /// Returns the selected session: in the list of sessions, or the selected packet's.
     pub fn session<'r>(&self, rows: &'r dyn Rows) -> Option<&'r Session> {
-        if self.view == View::Sessions {
+        if matches!(self.view, View::Sessions | View::Coverage) {
             let row = self.sessions.selected()?;
             return rows.session(usize::try_from(row).ok()?);
         }
@@ -267,6 +289,10 @@ impl Model {
 
     /// Returns the selected exchange.
     pub fn exchange<'r>(&self, rows: &'r dyn Rows) -> Option<&'r Exchange> {
+        if self.view == View::Coverage {
+            // The list of packets may be another session's.
+            return exchange_at(rows, self.cover.carriers.first()?.checked_sub(1)?);
+        }
         exchange_at(rows, self.packets.selected()?)
     }
 

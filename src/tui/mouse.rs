@@ -14,7 +14,7 @@ const NOTCH: isize = 3;
 
 /// Takes one mouse event.
 pub(super) fn update(model: &mut Model, rows: &dyn Rows, event: MouseEvent) {
-    if !model.mouse || model.prompt.is_some() || model.help.is_some() {
+    if !model.mouse || model.prompt.is_some() || model.help.is_some() || model.menu.is_some() {
         return;
     }
     let place = Position::new(event.column, event.row);

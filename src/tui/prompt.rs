@@ -7,16 +7,16 @@ use tui_input::Input as Typed;
 use tui_input::InputRequest;
 use tui_input::backend::crossterm::EventHandler as _;
 
+use crate::timeline::filter::complete;
+
 use super::catalog::exchange_at;
-use super::filter::{Filter, Sieve};
+use super::filter::Filter;
 use super::keys::Command;
 use super::model::{Ask, Focus, Model, Prompt, Tab, View};
 use super::rows::Rows;
 use super::search::find;
+use super::sift::{self, Count};
 use super::update::{Effect, fresh, quit, refilter, show, show_offset, show_tab};
-
-/// Most rows that are asked while a filter is being typed.
-const SAMPLE: usize = 200_000;
 
 /// Longest line that can be typed or pasted, in characters.
 const LONGEST: usize = 4096;
@@ -32,7 +32,10 @@ pub(super) fn open(model: &mut Model, rows: &dyn Rows, ask: Ask, text: Option<&s
     model.prompt = Some(Prompt {
         ask,
         typed: Typed::new(text.to_owned()),
-        verdict: Ok(0),
+        wrong: None,
+        count: None,
+        offers: Vec::new(),
+        cycle: None,
     });
     judge(model, rows);
 }
@@ -48,8 +51,11 @@ pub(super) fn press(
     match command {
         Some(Command::Apply) => apply(model, rows, effects),
         Some(Command::Cancel) => model.prompt = None,
+        Some(Command::Complete) => offer(model, rows, false),
+        Some(Command::CompleteBack) => offer(model, rows, true),
         _ => {
             if let Some(prompt) = &mut model.prompt {
+                prompt.cycle = None;
                 let before = prompt.typed.value().chars().count();
                 if before < LONGEST || !matches!(key.code, KeyCode::Char(_)) {
                     prompt.typed.handle_event(&Event::Key(*key));
@@ -65,6 +71,7 @@ pub(super) fn paste(model: &mut Model, rows: &dyn Rows, text: &str) {
     let Some(prompt) = &mut model.prompt else {
         return;
     };
+    prompt.cycle = None;
     let room = LONGEST.saturating_sub(prompt.typed.value().chars().count());
     for c in text.chars().filter(|c| !c.is_control()).take(room) {
         prompt.typed.handle(InputRequest::InsertChar(c));
@@ -72,25 +79,73 @@ pub(super) fn paste(model: &mut Model, rows: &dyn Rows, text: &str) {
     judge(model, rows);
 }
 
-/// Says of a filter what it would show.
+/// Says of a filter whether it is one, begins to count what it takes, and finds out what could follow.
 fn judge(model: &mut Model, rows: &dyn Rows) {
-    let Some(prompt) = &model.prompt else {
+    let Some(prompt) = &mut model.prompt else {
         return;
     };
     if prompt.ask != Ask::Filter {
         return;
     }
-    let verdict = Filter::parse(prompt.typed.value()).map(|filter| {
-        let mut sieve = Sieve::new(&filter);
-        let last = rows.exchange_count();
-        (last.saturating_sub(SAMPLE)..last)
-            .filter_map(|row| exchange_at(rows, u32::try_from(row).ok()?))
-            .filter(|exchange| sieve.takes_exchange(exchange, rows))
-            .count()
-    });
-    if let Some(prompt) = &mut model.prompt {
-        prompt.verdict = verdict;
+    let text = prompt.typed.value();
+    match Filter::parse(text) {
+        Ok(filter) => {
+            prompt.wrong = None;
+            let same = |count: &Count| *count.filter() == filter;
+            if filter.is_empty() {
+                prompt.count = None;
+            } else if !prompt.count.as_ref().is_some_and(same) {
+                // The first step at once, so that something is said with the key.
+                let mut count = Count::new(filter);
+                count.advance(rows);
+                prompt.count = Some(count);
+            }
+        }
+        Err(wrong) => {
+            prompt.wrong = Some(wrong);
+            prompt.count = None;
+        }
     }
+    if prompt.cycle.is_none() {
+        prompt.offers = complete(text, byte(text, prompt.typed.cursor()));
+    }
+}
+
+/// Returns the byte at which character number `cursor` begins.
+fn byte(text: &str, cursor: usize) -> usize {
+    text.char_indices()
+        .nth(cursor)
+        .map_or(text.len(), |(at, _)| at)
+}
+
+/// Puts the next offer into the line; after the last one comes what was typed.
+fn offer(model: &mut Model, rows: &dyn Rows, back: bool) {
+    let Some(prompt) = &mut model.prompt else {
+        return;
+    };
+    let all = prompt.offers.len();
+    if all == 0 {
+        return;
+    }
+    let (at, typed, cursor) = if let Some((at, typed, cursor)) = prompt.cycle.take() {
+        // One place more than there are offers: what was typed.
+        ((at + if back { all } else { 1 }) % (all + 1), typed, cursor)
+    } else {
+        let text = prompt.typed.value().to_owned();
+        (if back { all - 1 } else { 0 }, text, prompt.typed.cursor())
+    };
+    prompt.typed = match prompt.offers.get(at) {
+        Some(offer) => {
+            let before = typed.get(..offer.replace.start).unwrap_or_default();
+            let after = typed.get(offer.replace.end..).unwrap_or_default();
+            let end = before.chars().count() + offer.text.chars().count();
+            Typed::new(format!("{before}{}{after}", offer.text)).with_cursor(end)
+        }
+        None => Typed::new(typed.clone()).with_cursor(cursor),
+    };
+    // Where there is no choice, the next Tab goes on behind the word.
+    prompt.cycle = (all > 1).then_some((at, typed, cursor));
+    judge(model, rows);
 }
 
 fn apply(model: &mut Model, rows: &dyn Rows, effects: &mut Vec<Effect>) {
@@ -101,10 +156,8 @@ fn apply(model: &mut Model, rows: &dyn Rows, effects: &mut Vec<Effect>) {
     match prompt.ask {
         Ask::Filter => match Filter::parse(text) {
             Ok(filter) => refilter(model, rows, filter),
-            Err(wrong) => {
-                model.say(wrong, true);
-                model.prompt = Some(prompt);
-            }
+            // The line stays and says what is wrong.
+            Err(_) => model.prompt = Some(prompt),
         },
         Ask::Find => {
             if !text.is_empty() {
@@ -160,7 +213,8 @@ fn goto(model: &mut Model, rows: &dyn Rows, text: &str) {
     };
     if model.view == View::Log || !model.packets.select(row) {
         show(model, rows, View::Packets);
-        if !model.packets.select(row) {
+        sift::select(model, row);
+        if model.packets.selected() != Some(row) && !sift::is_busy(model) {
             model.say(format!("packet {text} is hidden by the filter"), true);
             return;
         }

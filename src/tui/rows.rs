@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 
 use crate::event::ConnId;
+use crate::timeline::filter::Heads;
 use crate::timeline::{Connection, Exchange, Outcome, Remark, Session, Timeline};
 
 /// Rows to show.
@@ -21,6 +22,50 @@ pub trait Rows {
     fn remarks(&self) -> &[Remark];
     /// Returns a number that differs after every change.
     fn generation(&self) -> u64;
+    /// Returns where heads are read back from, for filters that ask for them.
+    fn heads(&self) -> Option<&dyn Heads> {
+        None
+    }
+}
+
+/// A timeline whose heads can be read back.
+pub struct WithHeads<'a> {
+    pub rows: &'a Timeline,
+    pub heads: &'a dyn Heads,
+}
+
+impl Rows for WithHeads<'_> {
+    fn exchange_count(&self) -> usize {
+        self.rows.exchange_count()
+    }
+
+    fn exchange(&self, row: usize) -> Option<&Exchange> {
+        self.rows.exchange(row)
+    }
+
+    fn session_count(&self) -> usize {
+        self.rows.session_count()
+    }
+
+    fn session(&self, row: usize) -> Option<&Session> {
+        self.rows.session(row)
+    }
+
+    fn connection(&self, id: ConnId) -> Option<&Connection> {
+        find_connection(self.rows.connections(), id)
+    }
+
+    fn remarks(&self) -> &[Remark] {
+        self.rows.remarks()
+    }
+
+    fn generation(&self) -> u64 {
+        self.rows.generation()
+    }
+
+    fn heads(&self) -> Option<&dyn Heads> {
+        Some(self.heads)
+    }
 }
 
 impl Rows for Timeline {
@@ -131,6 +176,10 @@ impl Rows for Paused<'_> {
 
     fn generation(&self) -> u64 {
         self.then.generation
+    }
+
+    fn heads(&self) -> Option<&dyn Heads> {
+        self.now.heads()
     }
 }
 

@@ -6,10 +6,10 @@ use std::collections::{HashMap, HashSet};
 use crate::timeline::{Exchange, Session};
 
 use super::catalog::exchange_at;
-use super::filter::Sieve;
 use super::list::Entry;
 use super::model::{Focus, Model, Speed, View};
 use super::rows::{Rows, is_in_flight};
+use super::sift;
 
 /// Least time over which a speed is measured.
 const SPEED_WINDOW: std::time::Duration = std::time::Duration::from_secs(1);
@@ -17,12 +17,14 @@ const SPEED_WINDOW: std::time::Duration = std::time::Duration::from_secs(1);
 /// Takes in what changed since the last call.
 pub(super) fn sync(model: &mut Model, rows: &dyn Rows) {
     let looked = model.catalog.update(rows);
+    sift::again(model, rows, &looked);
+    sift::advance(model, rows);
     list_sessions(model, rows);
     let before = model.scope;
     if rescope(model, rows) {
         list_packets(model, rows);
         if model.scope != before {
-            model.packets.select_newest();
+            sift::select_newest(model);
         }
     } else {
         // Who looks through sessions sees the selected one's latest packet.
@@ -42,7 +44,14 @@ pub(super) fn log_length(model: &mut Model, rows: &dyn Rows) {
 
 /// Lists all packets anew: after a new scope, filter or order.
 pub(super) fn list_packets(model: &mut Model, rows: &dyn Rows) {
-    let mut sieve = Sieve::new(&model.filter);
+    if let Some(no) = model.scope {
+        model.taken = model.catalog.of_session(no).len();
+    }
+    if !model.filter.is_empty() {
+        sift::packets(model, rows);
+        return;
+    }
+    sift::stop(model);
     let (column, descending) = (model.packets.column, model.packets.descending);
     let mut entries = Vec::new();
     // Not the rows' own state: `looked` will name these again, whatever became of them meanwhile.
@@ -52,20 +61,19 @@ pub(super) fn list_packets(model: &mut Model, rows: &dyn Rows) {
         let Some(exchange) = exchange_at(rows, row) else {
             return;
         };
-        if sieve.takes_exchange(exchange, rows) {
-            let key = packet_key(exchange, row, column, descending);
-            entries.push(Entry { key, row });
-            if in_flight.contains(&row) {
-                live.insert(row, key);
-            }
+        let key = packet_key(exchange, row, column, descending);
+        entries.push(Entry { key, row });
+        if in_flight.contains(&row) {
+            live.insert(row, key);
         }
     };
     match model.scope {
-        Some(no) => {
-            let of_session = model.catalog.of_session(no);
-            model.taken = of_session.len();
-            of_session.iter().copied().for_each(&mut take);
-        }
+        Some(no) => model
+            .catalog
+            .of_session(no)
+            .iter()
+            .copied()
+            .for_each(&mut take),
         None if model.view == View::Packets => {
             (0..model.catalog.seen())
                 .filter_map(|row| u32::try_from(row).ok())
@@ -78,17 +86,18 @@ pub(super) fn list_packets(model: &mut Model, rows: &dyn Rows) {
 
 /// Takes the rows that are new or were in flight into the list of packets.
 fn merge_packets(model: &mut Model, rows: &dyn Rows, looked: &[u32]) {
-    let mut sieve = Sieve::new(&model.filter);
     let (column, descending) = (model.packets.column, model.packets.descending);
     if model.scope.is_none() && model.view != View::Packets {
         return;
     }
     let changes = looked.iter().filter_map(|row| {
         let exchange = exchange_at(rows, *row)?;
-        if model.scope.is_some() && exchange.session != model.scope {
+        if sift::is_ahead(model, *row) || (model.scope.is_some() && exchange.session != model.scope)
+        {
             return None;
         }
-        let key = sieve
+        let key = model
+            .filter
             .takes_exchange(exchange, rows)
             .then(|| packet_key(exchange, *row, column, descending));
         Some((*row, key, is_in_flight(exchange)))
@@ -123,21 +132,16 @@ fn rescope(model: &mut Model, rows: &dyn Rows) -> bool {
 pub(super) fn follow_session(model: &mut Model, rows: &dyn Rows) {
     if rescope(model, rows) {
         list_packets(model, rows);
-        model.packets.select_newest();
+        sift::select_newest(model);
     }
 }
 
 /// Lists the sessions anew; there are thousands of them, not millions.
 pub(super) fn list_sessions(model: &mut Model, rows: &dyn Rows) {
-    let filter = &model.filter;
-    let catalog = &model.catalog;
     let takes = |session: &Session| {
-        filter.is_empty()
-            || filter.takes_session(session)
-            || catalog
-                .errors_of(session.no)
-                .iter()
-                .any(|code| filter.takes_error(*code))
+        model.filter.is_empty()
+            || model.sift.sessions.contains(&session.no)
+            || model.filter.takes_session(session)
     };
     let mut shown: Vec<(u32, &Session)> = (0..rows.session_count())
         .filter_map(|row| Some((u32::try_from(row).ok()?, rows.session(row)?)))
@@ -175,7 +179,7 @@ fn session_order(one: &Session, other: &Session, column: usize) -> Ordering {
 }
 
 /// Returns a number by which the column sorts; rows that have nothing there come first.
-fn packet_key(exchange: &Exchange, row: u32, column: usize, descending: bool) -> u64 {
+pub(super) fn packet_key(exchange: &Exchange, row: u32, column: usize, descending: bool) -> u64 {
     let after = |value: Option<u64>| value.map_or(0, |value| value.saturating_add(1));
     let key = match column {
         1 => after(exchange.packet.map(|packet| packet as u64)),

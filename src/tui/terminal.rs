@@ -10,6 +10,7 @@ use std::thread::{self, ThreadId};
 
 use ratatui::Frame;
 use ratatui::backend::{Backend as _, CrosstermBackend};
+use ratatui::crossterm::clipboard::CopyToClipboard;
 use ratatui::crossterm::event::{
     DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
 };
@@ -26,6 +27,9 @@ pub(super) struct Terminal {
     inner: ratatui::Terminal<CrosstermBackend<Stdout>>,
     keys_from_stdin: bool,
 }
+
+/// Longest text that is given to the clipboard, in bytes: xterm takes 75 000 characters of base64.
+const CLIPBOARD: usize = 50_000;
 
 /// The terminal is ours.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -83,6 +87,22 @@ impl Terminal {
     /// Forgets what is on screen, so that the next frame draws everything.
     pub(super) fn clear(&mut self) -> io::Result<()> {
         self.inner.clear()
+    }
+
+    /// Gives a text to the terminal's clipboard (OSC 52) and to a file, whose name is returned: no
+    /// terminal says whether it took it. A text that is too long for terminals goes to the file alone.
+    pub(super) fn copy(&mut self, text: &str) -> io::Result<String> {
+        let mut file = tempfile::Builder::new()
+            .prefix("bitstap-copy-")
+            .suffix(".txt")
+            .tempfile()?;
+        file.write_all(text.as_bytes())?;
+        let (_, path) = file.keep().map_err(|error| error.error)?;
+        if text.len() <= CLIPBOARD {
+            let command = CopyToClipboard::to_clipboard_from(text);
+            execute!(self.inner.backend_mut(), command)?;
+        }
+        Ok(path.display().to_string())
     }
 
     /// Switches the terminal's reports of clicks and wheel.

@@ -6,16 +6,21 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ratatui::crossterm::event::{KeyEvent, KeyEventKind, MouseEvent};
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, MouseEvent};
 use ratatui::layout::Size;
 
 use super::filter::Filter;
 use super::keys::{self, Command, Context};
+use super::menu::{self, Purpose};
 use super::model::{Ask, Focus, Model, PACKET_SORTS, Read, SESSION_SORTS, Side, Tab, View, Want};
+use super::navigate::{back, next_tab, open, turn};
 use super::rows::{Pause, Paused, Rows};
 use super::search::{find, problem};
-use super::sync;
 use super::{Status, mouse, prompt, want};
+use super::{cover, sift, sync};
+
+pub use super::navigate::{fresh, show, show_offset, show_tab, step};
+pub use super::sift::is_busy;
 
 /// Whatever reaches the screen.
 #[derive(Clone, Debug)]
@@ -29,11 +34,13 @@ pub enum Input {
     Tick(Duration),
     /// The rows changed.
     Rows,
+    /// There is time to do some of what [`is_busy`] says is left to do.
+    Work,
     /// What the timeline does not know changed.
     Status(Box<Status>),
     /// What came of [`Effect::Read`].
     Read(Want, Read),
-    /// What came of [`Effect::Save`]: a sentence either way.
+    /// What came of [`Effect::Save`] or [`Effect::Copy`]: a sentence either way.
     Saved(Result<String, String>),
     /// What only drawing can tell.
     Drawn(Drawn),
@@ -55,6 +62,8 @@ pub enum Effect {
     Read(Want),
     /// Save the temporary capture and answer with [`Input::Saved`].
     Save(PathBuf),
+    /// Give a text to the terminal's clipboard and to a file, and answer with [`Input::Saved`].
+    Copy { what: &'static str, text: String },
     /// Switch the terminal's mouse reports.
     Mouse(bool),
     /// Stop the process until the shell continues it.
@@ -72,6 +81,7 @@ pub fn update(model: &mut Model, rows: &dyn Rows, input: Input) -> Vec<Effect> {
         take(model, rows, input, &mut effects);
         return effects;
     }
+    let by_rows = matches!(input, Input::Rows | Input::Work);
     if let Some(pause) = model.pause.clone() {
         model.behind = rows.exchange_count().saturating_sub(pause.exchanges);
         let paused = Paused {
@@ -91,8 +101,8 @@ pub fn update(model: &mut Model, rows: &dyn Rows, input: Input) -> Vec<Effect> {
     model.fit();
     let pause = model.pause.clone();
     let wanted = match &pause {
-        Some(then) => want::wanted(model, &Paused { now: rows, then }),
-        None => want::wanted(model, rows),
+        Some(then) => settled(model, &Paused { now: rows, then }, by_rows),
+        None => settled(model, rows, by_rows),
     };
     model.detail.reads.retain(|(had, _)| wanted.contains(had));
     for want in wanted {
@@ -103,10 +113,23 @@ pub fn update(model: &mut Model, rows: &dyn Rows, input: Input) -> Vec<Effect> {
     effects
 }
 
+/// Brings up to date what depends on the selection; returns what has to be read for it.
+fn settled(model: &mut Model, rows: &dyn Rows, by_rows: bool) -> Vec<Want> {
+    // It costs what the session's packets are: while they come, the clock decides how often.
+    if !by_rows {
+        cover::look(model, rows);
+    }
+    want::wanted(model, rows)
+}
+
 fn take(model: &mut Model, rows: &dyn Rows, input: Input, effects: &mut Vec<Effect>) {
     match input {
         Input::Key(key) if key.kind == KeyEventKind::Release => {}
-        Input::Key(key) => press(model, rows, &key, effects),
+        Input::Key(key) => {
+            for key in keys::split(&key, model.prompt.is_some()) {
+                press(model, rows, &key, effects);
+            }
+        }
         Input::Paste(text) => prompt::paste(model, rows, &text),
         Input::Mouse(event) => mouse::update(model, rows, event),
         Input::Resize(size) => model.size = size,
@@ -122,6 +145,7 @@ fn take(model: &mut Model, rows: &dyn Rows, input: Input, effects: &mut Vec<Effe
             }
         }
         Input::Rows => sync::sync(model, rows),
+        Input::Work => sift::advance(model, rows),
         Input::Status(status) => {
             model.status = *status;
             sync::log_length(model, rows);
@@ -146,6 +170,14 @@ pub fn contexts(model: &Model) -> Vec<Context> {
         return vec![Context::Prompt];
     }
     let mut contexts = Vec::new();
+    if model.view == View::Coverage {
+        return vec![
+            Context::Coverage,
+            Context::Panes,
+            Context::Anywhere,
+            Context::List,
+        ];
+    }
     if model.detail.tab == Tab::Hex && model.view != View::Log {
         contexts.push(Context::Hex);
     }
@@ -166,6 +198,14 @@ fn press(model: &mut Model, rows: &dyn Rows, key: &KeyEvent, effects: &mut Vec<E
         return;
     }
     model.message = None;
+    if model.menu.is_some() {
+        let digit = match key.code {
+            KeyCode::Char(c) => c.to_digit(10).and_then(|digit| usize::try_from(digit).ok()),
+            _ => None,
+        };
+        menu::press(model, rows, command, digit, effects);
+        return;
+    }
     let Some(command) = command else {
         return;
     };
@@ -211,6 +251,12 @@ fn perform(model: &mut Model, rows: &dyn Rows, command: Command, effects: &mut V
         Command::PreviousTab => next_tab(model, Tab::ALL.len() - 1),
         Command::Sessions => show(model, rows, View::Sessions),
         Command::Packets => show(model, rows, View::Packets),
+        Command::Coverage => show(model, rows, View::Coverage),
+        Command::CellLeft => cover::step(model, rows, -1),
+        Command::CellRight => cover::step(model, rows, 1),
+        Command::CellBack => cover::turn(model, rows, true),
+        Command::CellOn => cover::turn(model, rows, false),
+        Command::Carrier => cover::open(model, rows),
         Command::Log => show(model, rows, View::Log),
         Command::Filter => prompt::open(model, rows, Ask::Filter, None),
         Command::Find => prompt::open(model, rows, Ask::Find, None),
@@ -218,6 +264,11 @@ fn perform(model: &mut Model, rows: &dyn Rows, command: Command, effects: &mut V
         Command::FindPrevious => find(model, rows, true),
         Command::NextProblem => problem(model, rows, false),
         Command::PreviousProblem => problem(model, rows, true),
+        Command::Only => menu::open(model, rows, Purpose::Only),
+        Command::Without => menu::open(model, rows, Purpose::Without),
+        Command::Copy => menu::open(model, rows, Purpose::Copy),
+        Command::Mark => mark(model, rows),
+        Command::NextMark => next_mark(model, rows),
         Command::SortColumn => sort(model, rows, true),
         Command::SortDirection => sort(model, rows, false),
         Command::Follow => follow(model, rows),
@@ -244,7 +295,7 @@ fn perform(model: &mut Model, rows: &dyn Rows, command: Command, effects: &mut V
         Command::Redraw => effects.push(Effect::Redraw),
         Command::Suspend => effects.push(Effect::Suspend),
         Command::Quit => quit(model, rows, effects),
-        Command::Apply | Command::Cancel => {}
+        Command::Apply | Command::Cancel | Command::Complete | Command::CompleteBack => {}
     }
 }
 
@@ -264,138 +315,6 @@ fn page(model: &Model) -> usize {
         Focus::Detail if model.detail.tab == Tab::Hex => model.detail.height.saturating_sub(1),
         Focus::Detail => model.detail.height,
         Focus::Log => model.log.shown,
-    }
-}
-
-/// Moves the selection, or scrolls, in the pane that has the focus.
-pub fn step(model: &mut Model, rows: &dyn Rows, by: isize) {
-    match model.focus {
-        Focus::Sessions => {
-            model.sessions.step(by);
-            sync::follow_session(model, rows);
-            fresh(model);
-        }
-        Focus::Packets => {
-            model.packets.step(by);
-            fresh(model);
-        }
-        Focus::Detail if model.detail.tab == Tab::Hex => scroll_hex(model, rows, by),
-        Focus::Detail => {
-            let last = model.detail.lines.saturating_sub(model.detail.height);
-            model.detail.scroll = model.detail.scroll.saturating_add_signed(by).min(last);
-        }
-        Focus::Log => {
-            let log = &mut model.log;
-            let at_end = log.top + log.shown >= log.len;
-            log.follow = by > 0 && (at_end || by == isize::MAX);
-            if !log.follow {
-                let last = log.len.saturating_sub(1);
-                log.top = log.top.saturating_add_signed(by).min(last);
-            }
-        }
-    }
-}
-
-fn scroll_hex(model: &mut Model, rows: &dyn Rows, by: isize) {
-    let line = u64::try_from(want::hex_line(model)).unwrap_or(16);
-    let by = i64::try_from(by).unwrap_or(i64::MAX);
-    let line_now = model.detail.offset / line;
-    let to = line_now.saturating_add_signed(by).saturating_mul(line);
-    show_offset(model, rows, to);
-}
-
-/// Scrolls Hex so that `offset` is on screen.
-pub fn show_offset(model: &mut Model, rows: &dyn Rows, offset: u64) {
-    let line = u64::try_from(want::hex_line(model)).unwrap_or(16);
-    let page = u64::try_from(want::hex_page(model)).unwrap_or(0);
-    let len = model
-        .exchange(rows)
-        .and_then(|exchange| want::hex_message(model, exchange))
-        .map_or(0, |message| message.body_wire);
-    // The last page is full, where there is more than one.
-    let last = len.div_ceil(line).saturating_mul(line).saturating_sub(page);
-    model.detail.offset = (offset / line).saturating_mul(line).min(last / line * line);
-}
-
-/// Shows another packet's detail from its beginning.
-pub fn fresh(model: &mut Model) {
-    model.detail.scroll = 0;
-    model.detail.offset = 0;
-    model.detail.side = None;
-}
-
-fn open(model: &mut Model) {
-    match model.focus {
-        Focus::Sessions if !model.sessions.is_empty() => model.focus = Focus::Packets,
-        Focus::Packets if !model.packets.is_empty() => model.focus = Focus::Detail,
-        Focus::Detail => model.zoom = true,
-        _ => {}
-    }
-}
-
-fn back(model: &mut Model, rows: &dyn Rows) {
-    match model.focus {
-        Focus::Detail if model.zoom => model.zoom = false,
-        Focus::Detail => model.focus = model.list(),
-        Focus::Packets if model.view == View::Sessions => model.focus = Focus::Sessions,
-        Focus::Log => show(model, rows, View::Sessions),
-        _ if !model.filter.is_empty() => {
-            refilter(model, rows, Filter::default());
-            model.say("filter removed", false);
-        }
-        _ => {}
-    }
-}
-
-fn turn(model: &mut Model, by: isize) {
-    let panes: &[Focus] = match model.view {
-        View::Sessions => &[Focus::Sessions, Focus::Packets, Focus::Detail],
-        View::Packets => &[Focus::Packets, Focus::Detail],
-        View::Log => return,
-    };
-    let len = isize::try_from(panes.len()).unwrap_or(1);
-    let here = panes.iter().position(|pane| *pane == model.focus);
-    let here = isize::try_from(here.unwrap_or(0)).unwrap_or(0);
-    let next = usize::try_from((here + by).rem_euclid(len)).unwrap_or(0);
-    model.zoom = false;
-    model.focus = panes.get(next).copied().unwrap_or_default();
-}
-
-fn next_tab(model: &mut Model, by: usize) {
-    let here = Tab::ALL.iter().position(|tab| *tab == model.detail.tab);
-    let next = (here.unwrap_or(0) + by) % Tab::ALL.len();
-    show_tab(model, Tab::ALL.get(next).copied().unwrap_or_default());
-}
-
-/// Opens a tab of the detail at its beginning.
-pub fn show_tab(model: &mut Model, tab: Tab) {
-    model.detail.tab = tab;
-    model.detail.scroll = 0;
-}
-
-/// Shows another view.
-pub fn show(model: &mut Model, rows: &dyn Rows, view: View) {
-    model.zoom = false;
-    let selected = model.packets.selected();
-    model.view = view;
-    match view {
-        View::Sessions => {
-            model.focus = Focus::Sessions;
-            model.scope = None;
-            sync::follow_session(model, rows);
-            if let Some(row) = selected {
-                model.packets.select(row);
-            }
-        }
-        View::Packets => {
-            model.focus = Focus::Packets;
-            model.scope = None;
-            sync::list_packets(model, rows);
-            if let Some(row) = selected {
-                model.packets.select(row);
-            }
-        }
-        View::Log => model.focus = Focus::Log,
     }
 }
 
@@ -454,6 +373,46 @@ fn pause(model: &mut Model, rows: &dyn Rows) {
     }
 }
 
+fn mark(model: &mut Model, rows: &dyn Rows) {
+    let Some(exchange) = model.exchange(rows) else {
+        return;
+    };
+    let Some(row) = exchange.no.checked_sub(1) else {
+        return;
+    };
+    let text = if model.marks.remove(&row) {
+        format!("packet {} is no longer marked", exchange.no)
+    } else {
+        model.marks.insert(row);
+        format!("packet {} is marked", exchange.no)
+    };
+    model.say(text, false);
+}
+
+/// Selects the next marked packet in the list, else in the list of all.
+fn next_mark(model: &mut Model, rows: &dyn Rows) {
+    let marks = &model.marks;
+    let found = model.packets.search(false, |row| marks.contains(&row));
+    if let Some(index) = found {
+        model.packets.follow = false;
+        model.packets.select_at(index);
+    } else if let Some(row) = marks.first().copied() {
+        show(model, rows, View::Packets);
+        sift::select(model, row);
+        if model.packets.selected() != Some(row) {
+            model.say("the filter hides the marked packets", true);
+            return;
+        }
+    } else {
+        model.say("no packet is marked", true);
+        return;
+    }
+    if model.view != View::Log {
+        model.focus = Focus::Packets;
+    }
+    fresh(model);
+}
+
 fn other_body(model: &mut Model, rows: &dyn Rows) {
     let Some(exchange) = model.exchange(rows) else {
         return;
@@ -468,6 +427,7 @@ fn other_body(model: &mut Model, rows: &dyn Rows) {
 /// Shows only what a filter takes.
 pub fn refilter(model: &mut Model, rows: &dyn Rows, filter: Filter) {
     model.filter = filter;
+    sift::sessions(model, rows);
     sync::list_sessions(model, rows);
     if model.view == View::Sessions {
         sync::follow_session(model, rows);

@@ -6,6 +6,7 @@ use crate::timeline::row::Message;
 use crate::timeline::{Exchange, Span};
 
 use super::layout::{inside, layout};
+use super::menu::Purpose;
 use super::model::{Model, Side, Tab, Want};
 use super::rows::Rows;
 
@@ -17,15 +18,24 @@ pub(super) fn wanted(model: &Model, rows: &dyn Rows) -> Vec<Want> {
     let Some(exchange) = model.exchange(rows) else {
         return Vec::new();
     };
+    let copying = model
+        .menu
+        .as_ref()
+        .is_some_and(|menu| menu.purpose == Purpose::Copy);
     match model.detail.tab {
-        Tab::Head => [&exchange.request, &exchange.response]
-            .into_iter()
-            .flatten()
-            .filter_map(head)
-            .collect(),
+        _ if copying => heads(exchange),
+        Tab::Head => heads(exchange),
         Tab::Hex => body(model, exchange).into_iter().collect(),
         Tab::Story | Tab::Timing => Vec::new(),
     }
+}
+
+fn heads(exchange: &Exchange) -> Vec<Want> {
+    [&exchange.request, &exchange.response]
+        .into_iter()
+        .flatten()
+        .filter_map(head)
+        .collect()
 }
 
 /// Returns the read for a head.

@@ -10,6 +10,7 @@ mod eval;
 mod expr;
 mod field;
 mod fold;
+mod heads;
 mod lexer;
 mod parser;
 mod value;
@@ -30,6 +31,7 @@ use expr::Expr;
 pub use complete::{Completion, complete};
 pub use error::FilterError;
 pub use field::{FieldInfo, fields};
+pub use heads::HeadsOf;
 
 /// Gives back the heads of an exchange, for the few fields that rows do not have.
 pub trait Heads {

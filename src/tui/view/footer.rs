@@ -1,14 +1,16 @@
 //! The last line: what is being typed, else a message, else the keys that apply.
 
+use std::collections::HashSet;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
+use ratatui::widgets::{Clear, Widget as _};
 
-use super::super::filter::Filter;
 use super::super::keys::{Command, Context, TABLE};
 use super::super::model::{Ask, Model, Prompt};
 use super::super::text::harmless;
 use super::super::theme::{Role, style};
-use super::super::update::contexts;
+use super::super::update::{contexts, is_busy};
 use super::paint::{Align, Pen};
 
 /// Draws the footer; returns where the cursor belongs while a line is being typed.
@@ -16,11 +18,11 @@ pub(super) fn draw(buf: &mut Buffer, area: Rect, model: &Model) -> Option<Positi
     if area.is_empty() {
         return None;
     }
+    if let Some(prompt) = &model.prompt {
+        return typed(buf, area, model, prompt);
+    }
     buf.set_style(area, style(model.look, Role::Bar));
     let mut pen = Pen::new(buf, area, 0, model.look).base(Role::Bar);
-    if let Some(prompt) = &model.prompt {
-        return typed(pen, area, model, prompt);
-    }
     pen.skip(1);
     if let Some(message) = &model.message {
         let role = if message.bad {
@@ -38,6 +40,9 @@ pub(super) fn draw(buf: &mut Buffer, area: Rect, model: &Model) -> Option<Positi
         pen.text("filter ", Role::Warning);
         let text = super::super::text::fit(model.filter.text(), 20, model.look.ascii);
         pen.text(&text, Role::Strong);
+        if is_busy(model) {
+            pen.text(" ...", Role::Live);
+        }
         pen.skip(2);
     }
     keys(&mut pen, &contexts(model));
@@ -53,9 +58,12 @@ fn keys(pen: &mut Pen<'_>, contexts: &[Context]) {
             .filter(move |row| row.context == context && !row.hint.is_empty())
             .filter_map(|row| Some((row.chords.first()?.name(), row.hint, row.command)))
     };
+    // A key has the meaning of the nearest context that knows it.
+    let mut seen = HashSet::new();
     let (last, mut hints): (Vec<_>, Vec<_>) = contexts
         .iter()
         .flat_map(hinted)
+        .filter(|(name, ..)| seen.insert(name.clone()))
         .partition(|(.., command)| matches!(command, Command::Help | Command::Quit));
     let width = |hints: &[(String, &str, Command)]| -> usize {
         hints
@@ -76,14 +84,26 @@ fn keys(pen: &mut Pen<'_>, contexts: &[Context]) {
     }
 }
 
-fn typed(mut pen: Pen<'_>, area: Rect, model: &Model, prompt: &Prompt) -> Option<Position> {
+/// Draws the line being typed; a filter also has what could follow above it and its verdict below.
+fn typed(buf: &mut Buffer, area: Rect, model: &Model, prompt: &Prompt) -> Option<Position> {
+    let mut line = area;
+    let tall = prompt.ask == Ask::Filter && area.y >= 4;
+    if tall {
+        line.y -= 1;
+    }
     let (label, note, role) = words(prompt);
+    let bar = |buf: &mut Buffer, area: Rect| {
+        Clear.render(area, buf);
+        buf.set_style(area, style(model.look, Role::Bar));
+    };
+    bar(buf, line);
+    let mut pen = Pen::new(buf, line, 0, model.look).base(Role::Bar);
     let start = pen.left();
     pen.skip(1);
     pen.text(label, Role::Key);
-    let at = area.x + (start - pen.left());
+    let at = line.x + (start - pen.left());
     let note_width = u16::try_from(note.chars().count() + 2).unwrap_or(u16::MAX);
-    let note_width = if pen.left() > note_width + 8 {
+    let note_width = if pen.left() > note_width + 8 && !tall {
         note_width
     } else {
         0
@@ -94,35 +114,143 @@ fn typed(mut pen: Pen<'_>, area: Rect, model: &Model, prompt: &Prompt) -> Option
     }
     // One column stays free for the cursor behind the last character.
     let room = usize::from(width.saturating_sub(1));
-    let cursor = prompt.typed.cursor();
-    let before: String = prompt.typed.value().chars().take(cursor).collect();
-    let before = harmless(&before, model.look.ascii);
-    let scroll = ratatui::text::Line::raw(before.as_str())
-        .width()
-        .saturating_sub(room);
+    let columns_before = |cursor: usize| {
+        let before: String = prompt.typed.value().chars().take(cursor).collect();
+        ratatui::text::Line::raw(harmless(&before, model.look.ascii)).width()
+    };
+    let column = columns_before(prompt.typed.cursor());
+    let scroll = column.saturating_sub(room);
     let value = harmless(prompt.typed.value(), model.look.ascii);
     let shown: String = skip_columns(&value, scroll);
-    pen.cell(width, &shown, Role::Text, Align::Left);
+    let role_of_text = if prompt.wrong.is_some() {
+        Role::Error
+    } else {
+        Role::Text
+    };
+    pen.cell(width, &shown, role_of_text, Align::Left);
+    if tall {
+        bar(buf, area);
+        let mut pen = Pen::new(buf, area, 0, model.look).base(Role::Bar);
+        verdict(&mut pen, prompt, &note, role, at, |place| {
+            columns_before(place).saturating_sub(scroll)
+        });
+        let above = Rect {
+            y: line.y - 1,
+            ..line
+        };
+        let hint = prompt.wrong.as_ref().and_then(|wrong| wrong.hint.as_ref());
+        if hint.is_some() || !prompt.offers.is_empty() {
+            bar(buf, above);
+            let mut pen = Pen::new(buf, above, 0, model.look).base(Role::Bar);
+            match hint.filter(|_| prompt.cycle.is_none()) {
+                Some(hint) => {
+                    pen.skip(1);
+                    pen.text(&format!("hint: {hint}"), Role::Warning);
+                }
+                None => offers(&mut pen, prompt),
+            }
+        }
+    } else {
+        pen.skip(1);
+        pen.text(&note, role);
+    }
+    let x = at.saturating_add(u16::try_from(column.saturating_sub(scroll)).unwrap_or(0));
+    Some(Position::new(x.min(line.right().saturating_sub(1)), line.y))
+}
+
+/// Writes what the filter takes, or carets under what is wrong with it and why.
+fn verdict(
+    pen: &mut Pen<'_>,
+    prompt: &Prompt,
+    note: &str,
+    role: Role,
+    at: u16,
+    column: impl Fn(usize) -> usize,
+) {
+    let Some(wrong) = &prompt.wrong else {
+        pen.skip(1);
+        pen.text(note, role);
+        return;
+    };
+    let from = column(wrong.column.saturating_sub(1));
+    let to = column(wrong.column.saturating_sub(1) + wrong.length).max(from + 1);
+    let said = note.chars().count() + 1;
+    let width = usize::from(pen.left());
+    let blanks = usize::from(at) + from;
+    let carets = to - from;
+    // Behind the carets, where there is room; else before them; else instead of them.
+    if blanks + carets + said <= width {
+        pen.skip(u16::try_from(blanks).unwrap_or(0));
+        pen.text(&"^".repeat(carets), role);
+        pen.skip(1);
+        pen.text(note, role);
+    } else if said < blanks && blanks + carets <= width {
+        pen.skip(1);
+        pen.cell(
+            u16::try_from(blanks - 1).unwrap_or(0),
+            note,
+            role,
+            Align::Left,
+        );
+        pen.text(&"^".repeat(carets), role);
+    } else {
+        pen.skip(1);
+        pen.text(note, role);
+    }
+}
+
+/// Writes what could stand at the cursor, and what the chosen or the first one is.
+fn offers(pen: &mut Pen<'_>, prompt: &Prompt) {
+    let chosen = prompt.cycle.as_ref().map(|cycle| cycle.0);
+    let explained = prompt.offers.get(chosen.unwrap_or(0));
     pen.skip(1);
-    pen.text(&note, role);
-    let column = ratatui::text::Line::raw(before)
-        .width()
-        .saturating_sub(scroll);
-    let x = at.saturating_add(u16::try_from(column).unwrap_or(0));
-    Some(Position::new(x.min(area.right().saturating_sub(1)), area.y))
+    pen.text("Tab", Role::Key);
+    pen.skip(1);
+    let help = explained.map_or("", |offer| offer.help.as_str());
+    let help_width = u16::try_from(help.chars().count() + 3).unwrap_or(u16::MAX);
+    let room = if help_width + 24 < pen.left() {
+        pen.left() - help_width
+    } else {
+        pen.left()
+    };
+    let mut used = 0;
+    let first = chosen
+        .unwrap_or(0)
+        .saturating_sub(1)
+        .min(prompt.offers.len());
+    for (number, offer) in prompt.offers.iter().enumerate().skip(first) {
+        let width = u16::try_from(offer.text.chars().count() + 2).unwrap_or(u16::MAX);
+        if used + width > room {
+            break;
+        }
+        let role = if Some(number) == chosen {
+            Role::Strong
+        } else {
+            Role::Text
+        };
+        pen.text(&offer.text, role);
+        pen.skip(2);
+        used += width;
+    }
+    if !help.is_empty() && pen.left() >= help_width.min(12) {
+        pen.text("- ", Role::Dim);
+        pen.text(help, Role::Dim);
+    }
 }
 
 /// Returns label, remark and the remark's meaning.
 fn words(prompt: &Prompt) -> (&'static str, String, Role) {
     let (label, note) = match prompt.ask {
         Ask::Filter => {
-            let empty = Filter::parse(prompt.typed.value()).is_ok_and(|filter| filter.is_empty());
-            let (note, role) = match &prompt.verdict {
-                _ if empty => ("empty shows all".to_owned(), Role::Dim),
-                Ok(0) => ("no match".to_owned(), Role::Error),
-                Ok(1) => ("ok: 1 packet".to_owned(), Role::Good),
-                Ok(some) => (format!("ok: {some} packets"), Role::Good),
-                Err(wrong) => (wrong.clone(), Role::Error),
+            let (note, role) = match (&prompt.wrong, &prompt.count) {
+                (Some(wrong), _) => (wrong.message.clone(), Role::Error),
+                (None, None) => ("empty shows all".to_owned(), Role::Dim),
+                (None, Some(count)) => match (count.found, count.over) {
+                    (0, true) => ("ok, but no match".to_owned(), Role::Warning),
+                    (1, true) => ("ok: 1 packet".to_owned(), Role::Good),
+                    (some, true) => (format!("ok: {some} packets"), Role::Good),
+                    (some, false) => (format!("ok: {some} packets so far"), Role::Good),
+                },
             };
             return ("filter: ", note, role);
         }

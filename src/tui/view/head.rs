@@ -3,6 +3,7 @@
 use ratatui::text::{Line, Span};
 
 use super::super::Look;
+use super::super::copy::CREDENTIALS;
 use super::super::model::{Model, Read};
 use super::super::rows::Rows;
 use super::super::text::{fit, fold, visible};
@@ -10,16 +11,6 @@ use super::super::theme::{Role, signs, style};
 use super::super::want::{HEAD_LIMIT, head};
 use super::detail::nothing;
 use crate::timeline::row::Message;
-
-/// Fields whose values are credentials.
-///
-/// RFC 9110 §11.6.2, §11.7.2; RFC 6265 §4
-const CREDENTIALS: [&str; 4] = [
-    "authorization",
-    "proxy-authorization",
-    "cookie",
-    "set-cookie",
-];
 
 /// From this width on the two heads stand side by side.
 const BESIDE: usize = 100;

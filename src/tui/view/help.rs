@@ -18,6 +18,7 @@ const SIGNS: &[(&str, &str)] = &[
     ("none", "the connection ended without an answer"),
     ("proxy", "the proxy answered, not the server"),
     ("bad", "not readable as HTTP"),
+    ("*", "you marked this packet"),
     ("next", "the next byte that the server asks for"),
     (
         "wait",
@@ -74,6 +75,7 @@ fn lines() -> Vec<(String, String, bool)> {
         (Context::Panes, "With sessions and packets"),
         (Context::List, "In a list"),
         (Context::Hex, "In Hex"),
+        (Context::Coverage, "In the coverage"),
         (Context::Prompt, "While typing"),
     ] {
         lines.push((title.to_owned(), String::new(), true));

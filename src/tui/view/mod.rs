@@ -15,6 +15,7 @@
 //!
 //! Only rows on screen are formatted, so a frame costs the same at 10 and at 1 000 000 rows.
 
+mod coverage;
 mod detail;
 mod footer;
 mod head;
@@ -22,6 +23,7 @@ mod header;
 mod help;
 mod hex;
 mod log;
+mod menu;
 mod packets;
 mod paint;
 mod sessions;
@@ -67,10 +69,14 @@ fn draw_rows(frame: &mut Frame<'_>, model: &Model, rows: &dyn Rows) -> Drawn {
     if let Some(area) = layout.detail {
         drawn.detail_lines = detail::draw(buf, area, model, rows);
     }
+    if let Some(area) = layout.cover {
+        coverage::draw(buf, area, model, rows);
+    }
     if let Some(area) = layout.log {
         drawn.log = log::draw(buf, area, model, rows);
     }
     let cursor = footer::draw(buf, layout.footer, model);
+    menu::draw(buf, model);
     drawn.help_lines = help::draw(buf, model);
     if let Some(cursor) = cursor {
         frame.set_cursor_position(cursor);

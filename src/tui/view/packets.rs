@@ -130,7 +130,12 @@ fn titles(mut pen: Pen<'_>, model: &Model, url: u16) {
 
 fn packet_row(mut pen: Pen<'_>, model: &Model, rows: &dyn Rows, exchange: &Exchange, url: u16) {
     let problem = exchange.is_problem();
-    pen.cell(6, &exchange.no.to_string(), Role::Dim, Align::Right);
+    let marked = exchange.no.checked_sub(1);
+    if marked.is_some_and(|row| model.marks.contains(&row)) {
+        pen.cell(6, &format!("*{}", exchange.no), Role::Warning, Align::Right);
+    } else {
+        pen.cell(6, &exchange.no.to_string(), Role::Dim, Align::Right);
+    }
     pen.skip(1);
     pen.cell(
         8,

@@ -15,6 +15,7 @@ use crate::timeline::{Session, SessionKind, SessionState};
 #[derive(Clone, Copy)]
 struct Columns {
     name: u16,
+    bar: bool,
     size: bool,
     client: bool,
 }
@@ -70,12 +71,15 @@ fn empty(model: &Model, rows: &dyn Rows) -> &'static str {
 }
 
 fn columns(width: u16) -> Columns {
+    let bar = width >= 54;
     let size = width >= 60;
     let client = width >= 76;
     // All columns but the name, with the blanks between them.
-    let fixed = 36 + if size { 7 } else { 0 } + if client { 16 } else { 0 };
+    let fixed =
+        30 + if bar { 6 } else { 0 } + if size { 7 } else { 0 } + if client { 16 } else { 0 };
     Columns {
         name: width.saturating_sub(fixed).max(6),
+        bar,
         size,
         client,
     }
@@ -99,7 +103,8 @@ fn titles(mut pen: Pen<'_>, columns: Columns, model: &Model) {
     pen.skip(1);
     pen.cell(9, &title("state", 2), Role::Dim, Align::Left);
     pen.skip(1);
-    pen.cell(10, &title("done", 3), Role::Dim, Align::Left);
+    let done = if columns.bar { 10 } else { 4 };
+    pen.cell(done, &title("done", 3), Role::Dim, Align::Left);
     pen.skip(1);
     if columns.size {
         pen.cell(6, "size", Role::Dim, Align::Right);
@@ -130,11 +135,13 @@ fn session_row(mut pen: Pen<'_>, columns: Columns, session: &Session, rate: Opti
     if let Some(total) = session.total {
         let percent = text::percent(session.acknowledged, total);
         pen.cell(4, &format!("{percent}%"), Role::Text, Align::Right);
-        pen.skip(1);
-        pen.bar(5, percent, role);
+        if columns.bar {
+            pen.skip(1);
+            pen.bar(5, percent, role);
+        }
     } else {
         pen.cell(
-            10,
+            if columns.bar { 10 } else { 4 },
             &text::short(session.acknowledged),
             Role::Text,
             Align::Left,

@@ -64,6 +64,10 @@ fn about_exchange(out: &mut Vec<Line<'static>>, model: &Model, exchange: &Exchan
     if let Some(error) = exchange.error.filter(|error| error.code != 0) {
         paragraph(out, "", 3, &explain(error), width, look, Role::Text);
     }
+    if let Some(next) = next(exchange) {
+        let text = format!("A Windows client {next}.");
+        paragraph(out, "", 3, &text, width, look, Role::Strong);
+    }
     if !exchange.url.is_empty() {
         let text = format!("{} {}", exchange.method, exchange.url);
         paragraph(out, "", 3, &text, width, look, Role::Dim);
@@ -146,6 +150,19 @@ fn explain(error: WireError) -> String {
     }
     text.push('.');
     text
+}
+
+/// Says what the Windows client does next, where a source says: of the error code, else of the status.
+fn next(exchange: &Exchange) -> Option<&'static str> {
+    let said = |code| {
+        let next = hresult::lookup(code)?.next;
+        (!next.is_empty()).then_some(next)
+    };
+    let error = exchange.error.filter(|error| error.code != 0);
+    let status = exchange.status.filter(|status| *status >= 400);
+    error
+        .and_then(|error| said(error.code))
+        .or_else(|| said(0x8019_0000 | u32::from(status?)))
 }
 
 fn about_session(out: &mut Vec<Line<'static>>, model: &Model, session: &Session, width: usize) {

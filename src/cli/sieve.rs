@@ -1,0 +1,92 @@
+//! `--filter`: which rows a headless run prints, and what it counts then.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::event::ConnId;
+use crate::timeline::filter::{Filter, FilterError, HeadsOf, Row};
+use crate::timeline::row::Message;
+use crate::timeline::{Exchange, ReadBack, Session, Summary, Timeline};
+
+use super::failure::Failure;
+
+/// Reads an expression; a wrong one is shown with carets under what is wrong.
+pub(super) fn parse(text: &str) -> Result<Filter, Failure> {
+    Filter::parse(text).map_err(|wrong| {
+        let hint = wrong.hint.clone();
+        let picture = FilterError {
+            hint: None,
+            ..wrong
+        }
+        .picture(text);
+        let picture = picture.replace('\n', "\n  ");
+        let failure = Failure::new(format!("cannot read the filter\n  {picture}"));
+        failure.hint(hint.unwrap_or_else(|| "docs/filters.md has the language".to_owned()))
+    })
+}
+
+/// A filter with what it let through.
+#[derive(Debug)]
+pub(super) struct Sieve {
+    filter: Filter,
+    heads: Option<HeadsOf<Arc<dyn ReadBack + Send + Sync>>>,
+    connections: HashSet<ConnId>,
+    shown: Summary,
+}
+
+impl Sieve {
+    /// Makes a sieve; without `heads` fields that only heads have are absent.
+    pub(super) fn new(filter: Filter, heads: Option<Arc<dyn ReadBack + Send + Sync>>) -> Self {
+        Self {
+            filter,
+            heads: heads.map(HeadsOf::new),
+            connections: HashSet::new(),
+            shown: Summary::default(),
+        }
+    }
+
+    fn row<'r>(&'r self, timeline: &'r Timeline, exchange: &'r Exchange) -> Row<'r> {
+        let row = Row::of(timeline, exchange);
+        match &self.heads {
+            Some(heads) => row.with_heads(heads),
+            None => row,
+        }
+    }
+
+    /// Tells whether an exchange is to be printed.
+    pub(super) fn takes_exchange(&self, timeline: &Timeline, exchange: &Exchange) -> bool {
+        self.filter.matches(&self.row(timeline, exchange))
+    }
+
+    /// Tells whether a session is to be printed.
+    pub(super) fn takes_session(&self, timeline: &Timeline, session: &Session) -> bool {
+        let rows = timeline
+            .exchanges_of(session.no)
+            .map(|exchange| self.row(timeline, exchange));
+        self.filter.selects_session(session, rows)
+    }
+
+    /// Counts an exchange that is printed.
+    pub(super) fn count_exchange(&mut self, exchange: &Exchange) {
+        let bytes = |message: &Option<Message>| {
+            message.as_ref().map_or(0, |message| {
+                message.head.len.saturating_add(message.body_wire)
+            })
+        };
+        let shown = &mut self.shown;
+        shown.exchanges = shown.exchanges.saturating_add(1);
+        shown.to_server = shown.to_server.saturating_add(bytes(&exchange.request));
+        shown.to_client = shown.to_client.saturating_add(bytes(&exchange.response));
+        if self.connections.insert(exchange.conn) {
+            shown.connections = shown.connections.saturating_add(1);
+        }
+    }
+
+    /// Returns the totals of what was printed, with this many sessions.
+    pub(super) fn summary(&self, sessions: usize) -> Summary {
+        Summary {
+            sessions: u64::try_from(sessions).unwrap_or(u64::MAX),
+            ..self.shown
+        }
+    }
+}
