@@ -195,6 +195,12 @@ impl Intake {
         } else {
             self.room
         };
+        if count < room / 4 && count <= SMALL {
+            // An event may keep what it is given for a while: not a large buffer for a few bytes.
+            let bytes = Bytes::copy_from_slice(&self.buffer);
+            self.buffer.clear();
+            return Poll::Ready(Ok(bytes));
+        }
         Poll::Ready(Ok(self.buffer.split().freeze()))
     }
 
