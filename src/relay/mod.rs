@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 mod accept;
 mod answer;
+mod buffer;
 pub mod connection;
 pub mod dial;
 mod intake;
