@@ -123,20 +123,24 @@ impl Output {
         if self.is_silent() {
             return Ok(());
         }
-        let mut lines = Vec::new();
-        for session in timeline.sessions() {
-            lines.push(if self.format.json {
-                json::session(session, self.start_ns)
-            } else {
-                text::session(session)
-            });
+        // A few at a time: all of them together may need as much memory as the timeline.
+        for sessions in timeline.sessions().chunks(256) {
+            let line = |session| {
+                if self.format.json {
+                    json::session(session, self.start_ns)
+                } else {
+                    text::session(session)
+                }
+            };
+            let lines: Vec<String> = sessions.iter().map(line).collect();
+            self.write(&lines)?;
         }
-        lines.push(if self.format.json {
-            json::summary(&timeline.summary(), truncated)
+        let summary = timeline.summary();
+        self.write(&[if self.format.json {
+            json::summary(&summary, truncated)
         } else {
-            text::summary(&timeline.summary())
-        });
-        self.write(&lines)
+            text::summary(&summary)
+        }])
     }
 
     /// Tells whether nobody reads what is written.

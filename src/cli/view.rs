@@ -60,22 +60,37 @@ fn headless(format: Format, mut source: Source, stop: &AtomicBool) -> Result<Exi
     let mut output = Output::new(format, source.start_ns());
     let mut timeline = Timeline::new();
     let mut truncated = false;
+    let mut untold = 0;
     while !stop.load(Ordering::Relaxed) {
-        match source.next() {
+        let next = source.next();
+        let waits = next.is_none();
+        match next {
             Some(Ok(Step::Event { event, position })) => timeline.apply(&event, position),
             Some(Ok(Step::Note(text))) => {
                 truncated = true;
                 let remark = about_file(&timeline, text);
                 timeline.remark(remark);
             }
-            Some(Err(failure)) => return Err(failure),
-            None if source.is_followed() => std::thread::sleep(LOOK_EVERY),
+            Some(Err(failure)) => {
+                let changes = timeline.take_changes();
+                output.changes(&timeline, &changes)?;
+                return Err(failure);
+            }
+            None if source.is_followed() => {}
             None => break,
         }
+        untold += 1;
+        if untold < BATCH && !waits {
+            continue;
+        }
+        untold = 0;
         let changes = timeline.take_changes();
         output.changes(&timeline, &changes)?;
         if output.is_closed() {
             return Ok(ExitCode::SUCCESS);
+        }
+        if waits {
+            std::thread::sleep(LOOK_EVERY);
         }
     }
     timeline.finish();

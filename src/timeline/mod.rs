@@ -29,6 +29,7 @@ mod place;
 pub mod read_back;
 pub mod row;
 mod story;
+mod text;
 mod upload_index;
 mod uploads;
 

@@ -1,18 +1,15 @@
 //! The rows that a timeline is made of: one per connection, exchange, session, remark.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::bits::{ContentRange, Packet};
 use crate::event::{Close, ConnId, Direction, Leg};
 
 use super::read_back::Span;
+pub use super::text::Text;
 
 pub use crate::bits::session::State as SessionState;
-
-/// A string shared by all rows that show it.
-pub type Text = Arc<str>;
 
 /// How an exchange came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
