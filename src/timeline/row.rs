@@ -216,7 +216,7 @@ pub struct Connection {
     /// Upstream leg: the address that we dialled.
     pub upstream: Option<SocketAddr>,
     pub opened: Duration,
-    /// Time from dialling the upstream until it accepted.
+    /// Time from dialling the upstream until it accepted; live, name lookup and TLS included.
     pub connect: Option<Duration>,
     /// What ended first, on the client leg: who and how.
     pub first_close: Option<(Direction, Close)>,
