@@ -51,7 +51,10 @@ fn a_file_sent_through_the_proxy_arrives_bit_for_bit() {
     assert_eq!(sent.status.code(), Some(0), "{text}{error}");
     assert!(fs::read(root.join("report.bin")).unwrap() == content(3_000_000));
     let digest = ring::digest::digest(&ring::digest::SHA256, &content(3_000_000));
-    let hex: String = digest.as_ref().iter().map(|b| format!("{b:02x}")).collect();
+    let hex = digest
+        .as_ref()
+        .iter()
+        .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
     assert!(text.to_lowercase().contains(&hex), "{text}");
 
     let (_, lines) = proxy.interrupt();

@@ -1,40 +1,17 @@
 //! Recordings of other people's clients and servers give the rows that tshark and the eye find.
-//!
-//! They are not ours to ship, so a checkout may be without them; where `CI=true` they must be there.
 
 #[path = "support/conversation.rs"]
 mod conversation;
 
-use std::path::Path;
+#[path = "support/recordings.rs"]
+mod recordings;
 
-use bitstap::capture::{Record, open};
-use bitstap::timeline::Timeline;
+use bitstap::timeline::{Profile, Timeline};
 use conversation::{rows, sessions};
-
-/// Where the recordings lie beside a checkout.
-const RECORDINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/pcaps");
-
-/// Tells whether there is something to test with, and says so where there is not.
-fn present() -> bool {
-    let there = Path::new(RECORDINGS).is_dir();
-    let ci = std::env::var_os("CI").is_some_and(|value| value == "true");
-    assert!(there || !ci, "CI=true, but {RECORDINGS} is not there");
-    if !there {
-        eprintln!("left out: {RECORDINGS} is not there");
-    }
-    there
-}
+use recordings::present;
 
 fn read(name: &str) -> Timeline {
-    let path = Path::new(RECORDINGS).join(format!("{name}.pcap"));
-    let mut timeline = Timeline::new();
-    for record in open(&path).expect(name) {
-        if let Record::Event { event, position } = record.expect(name) {
-            timeline.apply(&event, position);
-        }
-    }
-    timeline.finish();
-    timeline
+    recordings::read(name, Profile::Windows)
 }
 
 /// File, rows, sessions.
@@ -188,12 +165,17 @@ const DOWNLOADS: &[Expected] = &[
         // Its requests name no user agent and no range: plain HTTP.
         "wine__session-nginx",
         &[
-            "1 c1 s- GET 200 - - complete",
-            "2 c1 s- GET 200 - - complete",
-            "3 c1 s- GET 404 - - complete",
-            "4 c2 s- GET 200 - - complete",
+            "1 c1 s1 GET 200 - - complete",
+            "2 c1 s2 GET 200 - - complete",
+            "3 c1 s3 GET 404 - - complete",
+            "4 c2 s4 GET 200 - - complete",
         ],
-        &[],
+        &[
+            "1 download complete 307200/307200 sent 307200 resent 0 x1 c1 restarts 0 rewinds 0 problems 0",
+            "2 download complete 0/0 sent 0 resent 0 x1 c1 restarts 0 rewinds 0 problems 0",
+            "3 download failed 0/? sent 0 resent 0 x1 c1 restarts 0 rewinds 0 problems 1",
+            "4 download complete 307200/307200 sent 307200 resent 0 x1 c1 restarts 0 rewinds 0 problems 0",
+        ],
     ),
 ];
 

@@ -236,13 +236,19 @@ fn events(longest: u64) -> impl Strategy<Value = Vec<Event>> {
     })
 }
 
-/// The connections that [`events`] uses, from their start.
-fn opened() -> Vec<Event> {
-    let mut talk = Talk::silent();
-    for _ in 0..4 {
-        talk.connect("10.0.0.5");
-    }
-    talk.events
+/// The connections that [`events`] uses: from their start, or joined in their middle.
+fn begun() -> impl Strategy<Value = Vec<Event>> {
+    prop::array::uniform4(any::<bool>()).prop_map(|joined| {
+        let mut talk = Talk::silent();
+        for joined in joined {
+            if joined {
+                talk.join("10.0.0.5");
+            } else {
+                talk.connect("10.0.0.5");
+            }
+        }
+        talk.events
+    })
 }
 
 proptest! {
@@ -256,10 +262,11 @@ proptest! {
 
     #[test]
     fn random_events_cut_at_random_are_the_same(
+        begun in begun(),
         events in events(1 << 40),
         lengths in prop::collection::vec(1..40_usize, 1..200),
     ) {
-        let events = [opened(), events].concat();
+        let events = [begun, events].concat();
         let mut next = lengths.iter().copied().cycle();
         let pieces = cut(&events, || next.next().unwrap_or(1));
         let (whole, pieces) = (finished(&events), finished(&pieces));

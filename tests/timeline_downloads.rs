@@ -169,7 +169,7 @@ fn a_file_that_changes_begins_again() {
 #[test]
 fn plain_http_is_an_exchange_without_a_session() {
     let timeline = Talk::new()
-        .say("> GET / HTTP/1.1\n> Host: h\n>\n< HTTP/1.1 200 OK\n< Content-Length: 2\n<\n< ok\n")
+        .say("> GET / HTTP/1.1\n> Host: h\n> User-Agent: curl/8\n>\n< HTTP/1.1 200 OK\n< Content-Length: 2\n<\n< ok\n")
         .timeline();
     let row = &timeline.exchanges()[0];
     assert_eq!((row.packet, row.session), (None, None));

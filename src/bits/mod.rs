@@ -12,6 +12,7 @@
     )
 )]
 
+pub mod check;
 pub mod header;
 pub mod hresult;
 pub mod packet;

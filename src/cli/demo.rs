@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::bits::check::Profile;
 use crate::peer::{Demo, DemoConfig, Scene, scenes};
 use crate::relay::{Config, Relay, Upstream};
 
@@ -68,6 +69,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
         snaplen: None,
         start_ns,
         until: Until::default(),
+        profile: Profile::Windows,
         format: args.format,
         appearance: args.appearance,
     };

@@ -29,6 +29,14 @@ impl Failure {
         self
     }
 
+    /// Tells whether the error is one of type `E` for which `test` holds.
+    pub(super) fn is<E: std::error::Error + Send + Sync + 'static>(
+        &self,
+        test: impl FnOnce(&E) -> bool,
+    ) -> bool {
+        self.error.downcast_ref::<E>().is_some_and(test)
+    }
+
     /// Prints the error with its causes in one line, the hint in another, and returns the exit code.
     /// A standard output that was closed by its reader is a success.
     pub(super) fn report(&self) -> ExitCode {

@@ -16,7 +16,10 @@ mod stage;
 mod transfer;
 mod unit;
 
+mod check;
 mod demo;
+mod explain;
+mod extract;
 mod fetch;
 mod proxy;
 mod send;
@@ -41,6 +44,9 @@ enum Command {
     Demo(demo::Args),
     Proxy(Box<proxy::Args>),
     View(view::Args),
+    Extract(extract::Args),
+    Explain(explain::Args),
+    Check(check::Args),
     Serve(Box<serve::Args>),
     Send(Box<send::Args>),
     Fetch(Box<fetch::Args>),
@@ -53,6 +59,9 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(args),
         Command::Proxy(args) => proxy::run(*args),
         Command::View(args) => view::run(&args),
+        Command::Extract(args) => extract::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Check(args) => check::run(&args),
         Command::Serve(args) => serve::run(*args),
         Command::Send(args) => send::run(*args),
         Command::Fetch(args) => fetch::run(*args),

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use clap::Args;
 
+use crate::bits::check::Level;
 use crate::report::{json, text};
 use crate::timeline::{Change, Remark, Timeline};
 
@@ -42,6 +43,8 @@ pub(super) struct Output {
     start_ns: u64,
     closed: bool,
     head_due: bool,
+    /// So many findings have been told.
+    findings: usize,
 }
 
 impl Output {
@@ -52,6 +55,7 @@ impl Output {
             start_ns,
             closed: false,
             head_due: true,
+            findings: 0,
         }
     }
 
@@ -109,7 +113,21 @@ impl Output {
                 }
             }
         }
+        self.findings(timeline, &mut lines);
         self.write(&lines)
+    }
+
+    /// Adds the findings that are new; text leaves notes to `bitstap check`.
+    fn findings(&mut self, timeline: &Timeline, lines: &mut Vec<String>) {
+        let new = timeline.findings().get(self.findings..).unwrap_or_default();
+        for finding in new {
+            if self.format.json {
+                lines.push(json::finding(finding, None));
+            } else if finding.level >= Level::Warning {
+                lines.push(format!("  {}", text::finding(finding)));
+            }
+        }
+        self.findings = self.findings.saturating_add(new.len());
     }
 
     /// Prints a note that is in no timeline.
@@ -123,6 +141,9 @@ impl Output {
         if self.is_silent() {
             return Ok(());
         }
+        let mut findings = Vec::new();
+        self.findings(timeline, &mut findings);
+        self.write(&findings)?;
         // A few at a time: all of them together may need as much memory as the timeline.
         for sessions in timeline.sessions().chunks(256) {
             let line = |session| {
@@ -146,6 +167,11 @@ impl Output {
     /// Tells whether nobody reads what is written.
     pub(super) fn is_closed(&self) -> bool {
         self.closed
+    }
+
+    /// Prints lines that are no part of a timeline.
+    pub(super) fn lines(&mut self, lines: &[String]) -> Result<(), Failure> {
+        self.write(lines)
     }
 
     fn is_silent(&self) -> bool {

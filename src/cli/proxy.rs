@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::relay::{Config, Relay, Upstream};
 
+use super::check::Documents;
 use super::failure::{Failure, WithHint};
 use super::output::Format;
 use super::stage::{self, Appearance, Plan, Recorded, Stage, Until};
@@ -50,6 +51,8 @@ pub(super) struct Args {
     /// Stop by itself: sessions=N (so many have ended), idle=TIME (nothing has passed for so long)
     #[arg(long, value_name = "WHEN", value_parser = until)]
     until: Vec<Until>,
+    #[command(flatten)]
+    by: Documents,
     #[command(flatten)]
     format: Format,
     #[command(flatten)]
@@ -99,6 +102,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
         snaplen: args.snaplen_body,
         start_ns,
         until: whole,
+        profile: args.by.profile(),
         format: args.format,
         appearance: args.appearance,
     };

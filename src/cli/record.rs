@@ -89,19 +89,21 @@ impl Recorder {
         }
         self.flush(batch.last().map(|event| event.at));
 
-        let mut timeline = write(&self.timeline);
+        let timeline = self.timeline.clone();
+        let mut timeline = write(&timeline);
         for (event, position) in batch.iter().zip(positions) {
             timeline.apply(event, *position);
+            // After each event: what a line says must not depend on how many others waited.
+            let changes = timeline.take_changes();
+            if !changes.is_empty() {
+                self.report(&timeline, &changes);
+            }
         }
-        let changes = timeline.take_changes();
-        drop(timeline);
-        if changes.is_empty() {
-            return;
-        }
+    }
 
-        let timeline = self.timeline.clone();
-        let timeline = read(&timeline);
-        self.tell(|output| output.changes(&timeline, &changes));
+    /// Tells what reached an end.
+    fn report(&mut self, timeline: &Timeline, changes: &[Change]) {
+        self.tell(|output| output.changes(timeline, changes));
         let session_ended = changes
             .iter()
             .any(|change| matches!(change, Change::Session(_)));

@@ -11,6 +11,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::bits::check::Profile;
 use crate::capture::{CaptureFile, Options, Writer};
 use crate::relay::{Relay, queue};
 use crate::report::json::Ready;
@@ -73,6 +74,7 @@ pub(super) struct Plan {
     /// Wall clock of the run's start, nanoseconds since 1970-01-01 UTC.
     pub(super) start_ns: u64,
     pub(super) until: Until,
+    pub(super) profile: Profile,
     pub(super) format: Format,
     pub(super) appearance: Appearance,
 }
@@ -147,7 +149,7 @@ impl Stage {
             capture: store.shown(),
             seed: None,
         };
-        let timeline = Arc::new(RwLock::new(Timeline::new()));
+        let timeline = Arc::new(RwLock::new(Timeline::with_profile(plan.profile)));
         let status = Arc::new(Mutex::new(Status {
             title: format!("{} -> {}", ready.listen.join(" "), plan.upstream),
             recording: store.shown().map(|path| Recording {

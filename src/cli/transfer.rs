@@ -193,6 +193,9 @@ fn sentence(progress: &Progress) -> Option<String> {
 /// Adds what to try.
 pub(super) fn explain(error: Error) -> Failure {
     let hint = match &error {
+        Error::Connect { .. } if !error.is_transient() => {
+            Some("name the authority that signed the server's certificate with --ca FILE")
+        }
         Error::Connect { .. } => {
             Some("is the server there, and the port right? `bitstap serve DIR` is one to try with")
         }

@@ -13,6 +13,7 @@ use crate::event::Event;
 use crate::timeline::{ReadBack, Remark, Timeline};
 use crate::tui::{self, Screen, Status};
 
+use super::check::Documents;
 use super::failure::Failure;
 use super::output::{Format, Output};
 use super::record::{lock, write};
@@ -31,6 +32,8 @@ pub(super) struct Args {
     /// Go on reading while the file grows (one file)
     #[arg(long)]
     follow: bool,
+    #[command(flatten)]
+    by: Documents,
     #[command(flatten)]
     format: Format,
     #[command(flatten)]
@@ -52,45 +55,30 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     if args.format.wants_screen() {
         on_screen(args, source, &stop)
     } else {
-        headless(args.format, source, &stop)
+        headless(args, source, &stop)
     }
 }
 
-fn headless(format: Format, mut source: Source, stop: &AtomicBool) -> Result<ExitCode, Failure> {
-    let mut output = Output::new(format, source.start_ns());
-    let mut timeline = Timeline::new();
+fn headless(args: &Args, mut source: Source, stop: &AtomicBool) -> Result<ExitCode, Failure> {
+    let mut output = Output::new(args.format, source.start_ns());
+    let mut timeline = Timeline::with_profile(args.by.profile());
     let mut truncated = false;
-    let mut untold = 0;
     while !stop.load(Ordering::Relaxed) {
-        let next = source.next();
-        let waits = next.is_none();
-        match next {
+        match source.next() {
             Some(Ok(Step::Event { event, position })) => timeline.apply(&event, position),
             Some(Ok(Step::Note(text))) => {
                 truncated = true;
                 let remark = about_file(&timeline, text);
                 timeline.remark(remark);
             }
-            Some(Err(failure)) => {
-                let changes = timeline.take_changes();
-                output.changes(&timeline, &changes)?;
-                return Err(failure);
-            }
-            None if source.is_followed() => {}
+            Some(Err(failure)) => return Err(failure),
+            None if source.is_followed() => std::thread::sleep(LOOK_EVERY),
             None => break,
         }
-        untold += 1;
-        if untold < BATCH && !waits {
-            continue;
-        }
-        untold = 0;
         let changes = timeline.take_changes();
         output.changes(&timeline, &changes)?;
         if output.is_closed() {
             return Ok(ExitCode::SUCCESS);
-        }
-        if waits {
-            std::thread::sleep(LOOK_EVERY);
         }
     }
     timeline.finish();
@@ -106,7 +94,7 @@ fn on_screen(args: &Args, source: Source, stop: &Arc<AtomicBool>) -> Result<Exit
         .iter()
         .map(|path| path.display().to_string())
         .collect();
-    let timeline = Arc::new(RwLock::new(Timeline::new()));
+    let timeline = Arc::new(RwLock::new(Timeline::with_profile(args.by.profile())));
     let status = Arc::new(Mutex::new(Status {
         title: names.join(" "),
         start_ns: source.start_ns(),
@@ -221,7 +209,8 @@ fn store(copy: &mut Option<Writer>, event: &Event, position: u64) -> Result<u64,
     }
 }
 
-fn about_file(timeline: &Timeline, text: String) -> Remark {
+/// Makes a remark about a capture as such.
+pub(super) fn about_file(timeline: &Timeline, text: String) -> Remark {
     let at = timeline
         .exchanges()
         .last()

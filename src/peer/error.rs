@@ -119,15 +119,14 @@ impl Error {
     /// Tells whether the Windows client waits and tries again.
     ///
     /// 4xx are fatal but 408 and 409, 5xx transient but 501 and 505, anything else transient but
-    /// 300 to 305 and 307. A success that is none of ours (202, 204) will not become one by asking again. `BG_E_TOO_LARGE` is fatal whatever its status; MC-BUP §3.1.5.2.1.
+    /// 300 to 305 and 307. A success that is none of ours (202, 204) will not become one by asking again, a
+    /// certificate will not become trusted. `BG_E_TOO_LARGE` is fatal whatever its status; MC-BUP §3.1.5.2.1.
     ///
     /// Win32 "Handling Server Application Errors"
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Connect { .. }
-            | Self::Broken { .. }
-            | Self::Short { .. }
-            | Self::Timeout { .. } => true,
+            Self::Connect { source, .. } => !is_distrust(source),
+            Self::Broken { .. } | Self::Short { .. } | Self::Timeout { .. } => true,
             Self::Refused { status, code, .. } => {
                 *code != Some(super::field::TOO_LARGE)
                     && !matches!(status, 200..=305 | 307 | 400..=407 | 410..=499 | 501 | 505)
@@ -135,6 +134,17 @@ impl Error {
             _ => false,
         }
     }
+}
+
+/// Tells whether TLS failed for what the server's certificate is: no waiting mends that, and the Windows
+/// client fails the job.
+///
+/// Win32 `IBackgroundCopyJobHttpOptions::SetSecurityFlags`
+fn is_distrust(error: &io::Error) -> bool {
+    let tls = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    matches!(tls, Some(rustls::Error::InvalidCertificate(_)))
 }
 
 fn describe(code: Option<u32>, context: Option<u32>) -> String {

@@ -95,6 +95,11 @@ pub(super) fn reason(error: &io::Error) -> String {
                 Cert::NotValidForName | Cert::NotValidForNameContext { .. } => {
                     format!("it is for another name ({why})")
                 }
+                other if other.to_string().contains("CaUsedAsEndEntity") => {
+                    "it is an authority's own, not a server's (make one with basicConstraints=CA:FALSE, \
+                     signed by that authority)"
+                        .to_owned()
+                }
                 other => other.to_string(),
             };
             format!("certificate not trusted: {why}")

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::bits::check::Finding;
 use crate::bits::{ContentRange, hresult};
 use crate::timeline::{Exchange, Remark, Session, Summary, Timeline, WireError};
 
@@ -79,7 +80,38 @@ pub fn exchange(timeline: &Timeline, exchange: &Exchange, start_ns: u64) -> Stri
         outcome: exchange.outcome.name(),
         faults: [],
         rewrites: [],
-        findings: [],
+        findings: timeline
+            .findings_of(exchange.no)
+            .map(|finding| finding.id)
+            .collect(),
+    })
+}
+
+/// Returns the `finding` line; `file` where several captures may be meant.
+pub fn finding(finding: &Finding, file: Option<&str>) -> String {
+    #[derive(Serialize)]
+    struct Line<'l> {
+        r#type: &'static str,
+        id: &'static str,
+        level: &'static str,
+        who: &'static str,
+        exchange: Option<u32>,
+        session: Option<u32>,
+        text: &'l str,
+        source: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        file: Option<&'l str>,
+    }
+    line(&Line {
+        r#type: "finding",
+        id: finding.id,
+        level: finding.level.name(),
+        who: finding.who.name(),
+        exchange: finding.exchange,
+        session: finding.session,
+        text: &finding.text,
+        source: finding.source,
+        file,
     })
 }
 
@@ -163,9 +195,9 @@ pub fn summary(summary: &Summary, truncated: bool) -> String {
         sessions: summary.sessions,
         connections: summary.connections,
         findings: Findings {
-            error: 0,
-            warning: 0,
-            note: 0,
+            error: summary.errors,
+            warning: summary.warnings,
+            note: summary.notes,
         },
         bytes: Bytes {
             to_server: summary.to_server,
@@ -198,7 +230,7 @@ struct ExchangeLine<'l> {
     outcome: &'static str,
     faults: [&'static str; 0],
     rewrites: [&'static str; 0],
-    findings: [&'static str; 0],
+    findings: Vec<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -263,7 +295,7 @@ fn between(from: Option<Duration>, to: Option<Duration>) -> Option<f64> {
 
 /// Serialising plain structs of strings and numbers cannot fail; were it ever to, a reader still gets
 /// an object that says so.
-fn line(value: &impl Serialize) -> String {
+pub(super) fn line(value: &impl Serialize) -> String {
     serde_json::to_string(value)
         .unwrap_or_else(|error| format!(r#"{{"type":"note","t":0,"text":"{error}"}}"#))
 }

@@ -1,4 +1,4 @@
-//! A timeline as text and JSON Lines. Pure: values in, strings out; nothing here prints.
+//! A timeline as text, JSON Lines, JUnit and SARIF. Pure: values in, strings out; nothing here prints.
 
 #![cfg_attr(
     not(test),
@@ -10,6 +10,9 @@
     )
 )]
 
+pub mod explain;
 pub mod json;
+pub mod junit;
+pub mod sarif;
 pub mod text;
 pub mod unit;

@@ -1,5 +1,6 @@
 //! A timeline as lines of text for people: aligned, without colour, safe to pipe.
 
+use crate::bits::check::{Finding, Level};
 use crate::bits::hresult;
 use crate::timeline::{Exchange, Outcome, Remark, Session, Summary};
 
@@ -70,15 +71,15 @@ pub fn session(session: &Session) -> String {
         }
         _ => text.push_str(&format!(", {done} bytes")),
     }
-    for (count, word) in [
+    for (number, word) in [
         (session.restarts, "restart"),
         (session.rewinds, "rewind"),
         (session.connections, "connection"),
         (session.exchanges, "exchange"),
     ] {
-        if count > 0 {
-            let plural = if count == 1 { "" } else { "s" };
-            text.push_str(&format!(", {count} {word}{plural}"));
+        if number > 0 {
+            text.push_str(", ");
+            text.push_str(&count(u64::from(number), word));
         }
     }
     if session.resent > 0 {
@@ -100,16 +101,56 @@ pub fn note(remark: &Remark) -> String {
     )
 }
 
+/// Returns one line for a finding.
+pub fn finding(finding: &Finding) -> String {
+    let sign = match finding.level {
+        Level::Error => 'E',
+        Level::Warning => 'W',
+        Level::Note | Level::Off => 'N',
+    };
+    let mut place = Vec::new();
+    place.extend(finding.exchange.map(|no| format!("exchange {no}")));
+    place.extend(finding.session.map(|no| format!("session {no}")));
+    if !place.is_empty() {
+        place.push(String::new());
+    }
+    let place = place.join(", ");
+    format!(
+        "{sign} {:<10} {}: {} ({})",
+        finding.id,
+        place.trim_end_matches(", "),
+        clean(&finding.text, usize::MAX),
+        finding.source,
+    )
+}
+
+/// Returns how many findings there are of each level.
+pub fn findings(summary: &Summary) -> String {
+    format!(
+        "{}, {}, {}",
+        count(summary.errors, "error"),
+        count(summary.warnings, "warning"),
+        count(summary.notes, "note"),
+    )
+}
+
 /// Returns the last line.
 pub fn summary(summary: &Summary) -> String {
     format!(
-        "{} exchanges, {} sessions, {} connections; {} to the server, {} to the client",
-        summary.exchanges,
-        summary.sessions,
-        summary.connections,
+        "{}, {}, {}; {} to the server, {} to the client; {}",
+        count(summary.exchanges, "exchange"),
+        count(summary.sessions, "session"),
+        count(summary.connections, "connection"),
         unit::size(summary.to_server),
         unit::size(summary.to_client),
+        findings(summary),
     )
+}
+
+/// Returns `1 session`, `2 sessions`.
+fn count(number: u64, word: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {word}{plural}")
 }
 
 /// Returns `text` with everything that could move a terminal's cursor or reorder its line escaped, and

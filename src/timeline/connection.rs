@@ -27,6 +27,10 @@ pub(super) struct Place {
 
 /// A connection that is not over.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a separate fact about the connection"
+)]
 pub(super) struct Live {
     pub(super) row: usize,
     pub(super) locus: Locus,
@@ -42,6 +46,10 @@ pub(super) struct Live {
     /// The place of the last request: the next one mostly goes there too.
     pub(super) last: Option<(Option<Text>, Place)>,
     pub(super) joined: bool,
+    /// Bytes were missed since the exchanges before those in flight.
+    pub(super) torn: bool,
+    /// The client speaks TLS.
+    pub(super) tls: bool,
     /// From this byte to the client on, the proxy answers itself.
     pub(super) injects: Option<u64>,
     pub(super) dialled: Option<Duration>,
@@ -69,6 +77,8 @@ impl Live {
             downloads: Vec::new(),
             last: None,
             joined,
+            torn: false,
+            tls: false,
             injects: None,
             dialled: None,
             has_upstream: false,
@@ -207,6 +217,7 @@ impl Live {
     }
 
     fn missing(&mut self, stream: Stream, len: u64, why: Missing, ledger: &mut Ledger) {
+        self.torn |= why == Missing::NotSeen;
         let lane = self.lane(stream);
         lane.torn = true;
         let offset = lane.offset.saturating_sub(len);
@@ -247,6 +258,7 @@ impl Live {
                 row.closed = row.closed.or(Some(at));
             }
             self.part(ledger);
+            ledger.findings.closed(self.locus.conn);
         }
     }
 
@@ -307,6 +319,7 @@ impl Live {
             } => {
                 self.injects = Some(self.responses.offset);
             }
+            Fact::Tls { .. } if event.leg == Leg::Client => self.tls = true,
             Fact::TimedOut { .. } | Fact::Closing { .. } if self.ended_by.is_none() => {
                 self.ended_by = Some("the proxy ended the connection");
             }

@@ -44,7 +44,7 @@ impl Live {
         }
     }
 
-    pub(super) fn close_row(&self, open: &Open, at: Duration, ledger: &mut Ledger) {
+    pub(super) fn close_row(&mut self, open: &Open, at: Duration, ledger: &mut Ledger) {
         let outcome = match (open.requested, open.answered) {
             (Half::Broken, _) | (_, Half::Broken) => Outcome::Malformed,
             (_, Half::Done) if open.injected => Outcome::Injected,
@@ -63,6 +63,7 @@ impl Live {
             self.tell_session(session, open, ledger);
         }
         ledger.settle(open.no);
+        self.judge(open, ledger);
     }
 
     /// Carries out what the end of an exchange does to its session.

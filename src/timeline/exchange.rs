@@ -7,6 +7,7 @@ use crate::wire::{Ending, Framing, Head, Item, Seen, Stream};
 
 use super::connection::{Live, Place};
 use super::downloads::{self, Lies};
+use super::findings::Heads;
 use super::lane::RunKind;
 use super::ledger::{Ledger, number};
 use super::open::{Half, Open};
@@ -32,9 +33,13 @@ impl Live {
                     let known = self.find(stream, found.exchange);
                     match (known, stream) {
                         (None, _) => {}
-                        (Some(slot), Stream::Requests) => self.request_head(slot, &head, ledger),
+                        (Some(slot), Stream::Requests) => {
+                            self.request_head(slot, &head, ledger);
+                            self.keep_head(slot, stream, head);
+                        }
                         (Some(slot), Stream::Responses) => {
                             self.response_head(slot, &head, framing, ledger);
+                            self.keep_head(slot, stream, head);
                         }
                     }
                 }
@@ -100,6 +105,7 @@ impl Live {
                             "A response came that no request had asked for, at byte {offset} towards the client."
                         );
                         ledger.observe(at, conn, None, text);
+                        ledger.findings.unsolicited(conn, None);
                         return;
                     }
                     self.open_row(None, at, None, ledger);
@@ -186,6 +192,7 @@ impl Live {
             sent: 0,
             came: 0,
             lies: Lies::Nowhere,
+            heads: Heads::default(),
         });
     }
 

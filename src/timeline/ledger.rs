@@ -6,10 +6,12 @@ use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use crate::bits::Packet;
 use crate::bits::session::State;
 use crate::event::{ConnId, Leg};
 
 use super::coverage::Coverage;
+use super::findings::Findings;
 use super::intern::Texts;
 use super::row::{Change, Connection, Exchange, Remark, Session, SessionKind, Text};
 use super::story::Tale;
@@ -25,7 +27,10 @@ pub(super) struct Ledger {
     pub(super) books: Vec<Book>,
     pub(super) index: Index,
     pub(super) texts: Texts,
+    pub(super) findings: Findings,
     changes: Vec<Packed>,
+    /// Pings that are over and have no session yet: their end is told once it is known.
+    held: Vec<u32>,
 }
 
 /// Where sessions are found. Lists hold session numbers, the newest last, and are bounded.
@@ -91,6 +96,9 @@ enum Packed {
     Session(u32),
     Remark(u32),
 }
+
+/// How many Pings are held back until their session is known.
+const HELD: usize = 256;
 
 /// How many connections of a session are told apart.
 const KEPT_CONNECTIONS: usize = 16;
@@ -182,6 +190,10 @@ impl Ledger {
             return;
         }
         row.session = Some(session);
+        self.release(exchange);
+        let Some(row) = self.exchange(exchange) else {
+            return;
+        };
         let (conn, begun, problem) = (row.conn, row.times.begun, is_settled_problem(row));
         let Some((row, book)) = self.session(session) else {
             return;
@@ -221,11 +233,30 @@ impl Ledger {
         };
         let problem = is_settled_problem(row);
         let (session, ended) = (row.session, row.times.ended);
+        let homeless_ping = session.is_none() && row.packet == Some(Packet::Ping);
         if let Some((row, _)) = session.and_then(|session| self.session(session)) {
             row.problems = row.problems.saturating_add(u32::from(problem));
             row.last = row.last.max(ended.unwrap_or_default());
         }
-        self.changes.push(Packed::Exchange(no));
+        if homeless_ping && self.held.len() < HELD {
+            self.held.push(no);
+        } else {
+            self.changes.push(Packed::Exchange(no));
+        }
+    }
+
+    /// Tells the end of Ping `no` if it was held back: its session is known, or will never be.
+    pub(super) fn release(&mut self, no: u32) {
+        if let Some(at) = self.held.iter().position(|&held| held == no) {
+            self.held.remove(at);
+            self.changes.push(Packed::Exchange(no));
+        }
+    }
+
+    /// Tells the end of every Ping that was held back.
+    pub(super) fn release_all(&mut self) {
+        let held = std::mem::take(&mut self.held);
+        self.changes.extend(held.into_iter().map(Packed::Exchange));
     }
 
     /// Adds a remark.

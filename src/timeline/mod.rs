@@ -20,6 +20,7 @@ mod downloads;
 mod ending;
 mod exchange;
 pub mod filter;
+mod findings;
 mod intern;
 mod lane;
 mod ledger;
@@ -41,6 +42,8 @@ use crate::wire::Seen;
 
 use connection::Live;
 use ledger::Ledger;
+
+pub use crate::bits::check::{Finding, Level, Profile};
 
 pub use read_back::{Chunk, ReadBack, Span};
 pub use row::{
@@ -68,6 +71,13 @@ impl Timeline {
         Self::default()
     }
 
+    /// Makes an empty timeline whose findings go by the documents of `profile`.
+    pub fn with_profile(profile: Profile) -> Self {
+        let mut timeline = Self::default();
+        timeline.ledger.findings = findings::Findings::with_profile(profile);
+        timeline
+    }
+
     /// Takes one event; `position` is where the capture holds it (file offset of its first block).
     pub fn apply(&mut self, event: &Event, position: u64) {
         self.generation = self.generation.wrapping_add(1);
@@ -91,6 +101,8 @@ impl Timeline {
                     self.late(event, row);
                     return;
                 }
+                let joined = !matches!(event.what, What::Opening { .. });
+                self.ledger.findings.opened(event.conn, joined);
                 slot.insert(fresh())
             }
         };
@@ -150,6 +162,23 @@ impl Timeline {
         for (_, mut live) in left {
             live.finish(self.latest, &mut self.seen, &mut self.ledger);
         }
+        self.ledger.release_all();
+        self.ledger.findings.finish();
+    }
+
+    /// Returns the conformance findings in the order in which they were raised.
+    pub fn findings(&self) -> &[Finding] {
+        self.ledger.findings.list()
+    }
+
+    /// Yields the findings of exchange number `no`.
+    pub fn findings_of(&self, no: u32) -> impl Iterator<Item = &Finding> {
+        self.ledger.findings.of(no)
+    }
+
+    /// Returns whose documents the findings go by.
+    pub fn profile(&self) -> Profile {
+        self.ledger.findings.profile()
     }
 
     /// Returns all exchanges; number `n` is at index `n - 1`.
@@ -185,6 +214,9 @@ impl Timeline {
 
     /// Adds a remark that belongs to no connection (a torn tail, a full disk).
     pub fn remark(&mut self, remark: Remark) {
+        if remark.conn.is_none() {
+            self.ledger.findings.cut_off();
+        }
         self.ledger.remark(remark);
         self.generation = self.generation.wrapping_add(1);
     }
@@ -221,6 +253,9 @@ impl Timeline {
             connections: count(connections.len()),
             to_server: sum(|row| row.to_server),
             to_client: sum(|row| row.to_client),
+            errors: self.ledger.findings.count(Level::Error),
+            warnings: self.ledger.findings.count(Level::Warning),
+            notes: self.ledger.findings.count(Level::Note),
         }
     }
 }

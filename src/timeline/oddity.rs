@@ -134,5 +134,9 @@ impl Live {
             RunKind::Missing(Missing::NotKept) => return,
         };
         ledger.observe(run.at, conn, run.exchange, text);
+        let torn = self.requests.torn || self.responses.torn;
+        if run.kind == RunKind::Stray && stream == Stream::Responses && !torn {
+            ledger.findings.unsolicited(conn, Some(len));
+        }
     }
 }

@@ -4,6 +4,7 @@ use crate::bits::{Ack, Request};
 use crate::wire::Stream;
 
 use super::downloads::Lies;
+use super::findings::Heads;
 use super::ledger::Ledger;
 
 /// How far one message of an exchange has come.
@@ -46,6 +47,7 @@ pub(super) struct Open {
     pub(super) sent: u64,
     pub(super) came: u64,
     pub(super) lies: Lies,
+    pub(super) heads: Heads,
 }
 
 impl Open {

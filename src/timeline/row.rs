@@ -192,8 +192,8 @@ pub struct Session {
     pub exchanges: u32,
     pub connections: u32,
     pub restarts: u32,
-    /// How often the server told an offset below the one it told before, or with 200 below the end of
-    /// the fragment.
+    /// How often the server sent the client back: told an offset below the one it told before, below the
+    /// fragment's first byte, or with 200 below its end.
     pub rewinds: u32,
     pub reply_url: Option<Text>,
     /// Upload-reply: bytes of the reply that arrived.
@@ -260,4 +260,26 @@ pub struct Summary {
     /// Bytes on the client legs.
     pub to_server: u64,
     pub to_client: u64,
+    /// Findings by level.
+    pub errors: u64,
+    pub warnings: u64,
+    pub notes: u64,
+}
+
+impl Summary {
+    /// Adds the totals of another timeline.
+    pub fn add(&mut self, other: &Self) {
+        for (sum, more) in [
+            (&mut self.exchanges, other.exchanges),
+            (&mut self.sessions, other.sessions),
+            (&mut self.connections, other.connections),
+            (&mut self.to_server, other.to_server),
+            (&mut self.to_client, other.to_client),
+            (&mut self.errors, other.errors),
+            (&mut self.warnings, other.warnings),
+            (&mut self.notes, other.notes),
+        ] {
+            *sum = sum.saturating_add(more);
+        }
+    }
 }

@@ -378,7 +378,7 @@ impl Ledger {
         };
         let known = match answer {
             Answer::Done => book.told.max(end.unwrap_or(0)),
-            _ => book.told,
+            _ => book.told.max(request.range.map_or(0, |range| range.first)),
         };
         book.told = told;
         if told < known {
@@ -454,6 +454,7 @@ impl Ledger {
             if let Some(session) = self.newest_at(locus, &place, Self::is_alive) {
                 self.join(ping, session);
             }
+            self.release(ping);
         }
     }
 }

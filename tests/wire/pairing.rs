@@ -339,3 +339,19 @@ fn a_response_to_a_request_not_seen_may_have_answered_head() {
          < 0 end Complete",
     );
 }
+
+/// Once a stray byte that came alone was the last one read, and the others were opaque.
+#[test]
+fn stray_bytes_that_answer_a_malformed_chunk_are_the_same_however_they_are_cut() {
+    expect_joined(
+        &[
+            c("POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"),
+            s("the rest of a page whose head is lost."),
+        ],
+        "> 0 begin
+         > 0 head POST /a (chunked)
+         > 0 malformed Chunk at 48
+         > - opaque 4
+         < - stray 38",
+    );
+}

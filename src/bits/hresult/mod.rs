@@ -90,6 +90,14 @@ pub fn lookup_name(name: &str) -> Option<Known> {
     alias.or_else(named).or_else(http).and_then(lookup)
 }
 
+/// Yields every symbolic name that [`lookup_name`] knows.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    let rows = background_copy::ROWS.iter().chain(win32::ROWS);
+    rows.map(|row| row.1)
+        .chain(http::ROWS.iter().map(|row| row.1))
+        .chain(ALIASES.iter().map(|alias| alias.0))
+}
+
 /// Other names of codes in the tables.
 const ALIASES: &[(&str, u32)] = &[
     ("BG_E_SERVER_EXECUTE_ENABLED", 0x8020_0023),

@@ -59,15 +59,15 @@ const NOTHING: Expect = Expect {
     shrinks: 0,
     reply: false,
 };
-const MIXED: &[u64] = &[24 * KIB, 56 * KIB, 40 * KIB, 96 * KIB, 72 * KIB, 18 * KIB];
+const MIXED: &[u64] = &[4 * KIB, 9 * KIB, 7 * KIB, 14 * KIB, 12 * KIB, 3 * KIB];
 
 static SCENES: [Scene; 8] = [
     Scene {
         name: "upload",
         about: "A plain upload: Create-Session, Fragments of growing size, Close-Session.",
         file: "report.csv",
-        size: 700_000,
-        kind: Kind::Upload(&[8 * KIB, 16 * KIB, 32 * KIB, 64 * KIB, 128 * KIB, 160 * KIB]),
+        size: 120_000,
+        kind: Kind::Upload(&[2 * KIB, 4 * KIB, 8 * KIB, 12 * KIB, 16 * KIB, 20 * KIB]),
         quirk: None,
         expect: NOTHING,
     },
@@ -75,9 +75,9 @@ static SCENES: [Scene; 8] = [
         name: "upload-reply",
         about: "The last Ack names a reply, the client downloads it, then closes the session.",
         file: "question.xml",
-        size: 260_000,
-        kind: Kind::Upload(&[48 * KIB, 30 * KIB, 64 * KIB]),
-        quirk: Some(Fixed::Reply(40_000)),
+        size: 64_000,
+        kind: Kind::Upload(&[8 * KIB, 5 * KIB, 11 * KIB]),
+        quirk: Some(Fixed::Reply(20_000)),
         expect: Expect {
             reply: true,
             ..NOTHING
@@ -87,7 +87,7 @@ static SCENES: [Scene; 8] = [
         name: "lost-ack",
         about: "The server takes a Fragment but its Ack is lost: new connection, Ping, the same bytes again.",
         file: "inventory.csv",
-        size: 420_000,
+        size: 70_000,
         kind: Kind::Upload(MIXED),
         quirk: Some(Fixed::LoseAck(4)),
         expect: Expect {
@@ -99,7 +99,7 @@ static SCENES: [Scene; 8] = [
         name: "session-lost",
         about: "The server forgets the session: BG_E_SESSION_NOT_FOUND, and all again from the start.",
         file: "backup.bin",
-        size: 380_000,
+        size: 64_000,
         kind: Kind::Upload(MIXED),
         quirk: Some(Fixed::Forget(5)),
         expect: Expect {
@@ -111,9 +111,9 @@ static SCENES: [Scene; 8] = [
         name: "rewind",
         about: "The server lost bytes that it had acknowledged: 416 with a lower offset, and the client goes back.",
         file: "journal.log",
-        size: 400_000,
+        size: 80_000,
         kind: Kind::Upload(MIXED),
-        quirk: Some(Fixed::Rewind(6, 100_000)),
+        quirk: Some(Fixed::Rewind(6, 17_000)),
         expect: Expect {
             rewinds: 1,
             ..NOTHING
@@ -123,9 +123,9 @@ static SCENES: [Scene; 8] = [
         name: "shrink",
         about: "The server refuses large Fragments with 413, and the client halves them until they pass.",
         file: "photos.zip",
-        size: 300_000,
-        kind: Kind::Upload(&[128 * KIB]),
-        quirk: Some(Fixed::TooLarge(40 * KIB)),
+        size: 72_000,
+        kind: Kind::Upload(&[24 * KIB]),
+        quirk: Some(Fixed::TooLarge(8 * KIB)),
         expect: Expect {
             shrinks: 2,
             ..NOTHING
@@ -135,8 +135,8 @@ static SCENES: [Scene; 8] = [
         name: "cancel",
         about: "The client gives up in the middle: Cancel-Session, and nothing of the file stays.",
         file: "movie.mpg",
-        size: 600_000,
-        kind: Kind::Cancelled(MIXED, 250_000),
+        size: 100_000,
+        kind: Kind::Cancelled(MIXED, 42_000),
         quirk: None,
         expect: NOTHING,
     },
@@ -144,8 +144,8 @@ static SCENES: [Scene; 8] = [
         name: "download",
         about: "A download: HEAD for size and time, then one range after the other.",
         file: "driver.cab",
-        size: 640_000,
-        kind: Kind::Download(&[32 * KIB, 64 * KIB, 96 * KIB, 128 * KIB]),
+        size: 110_000,
+        kind: Kind::Download(&[6 * KIB, 10 * KIB, 14 * KIB, 18 * KIB]),
         quirk: None,
         expect: NOTHING,
     },
