@@ -42,6 +42,10 @@ mod watch;
 pub use answer::DialError;
 pub use queue::{Outlet, queue};
 
+/// How many events a channel to a task should hold: one event may hold 256 KiB, so that this bounds the
+/// memory in between to 16 MiB. A thread takes [`queue()`], which counts bytes.
+pub const QUEUE: usize = 64;
+
 /// Where and how the relay dials.
 #[derive(Clone, Debug)]
 pub struct Upstream {
