@@ -1,12 +1,11 @@
 //! How fast filters go over a million rows.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bitstap::bits::{ContentRange, Packet};
 use bitstap::event::ConnId;
 use bitstap::timeline::filter::{Filter, Row};
-use bitstap::timeline::row::{Exchange, Outcome, Times};
+use bitstap::timeline::row::{Exchange, Outcome, Text, Times};
 
 const ROWS: u32 = 1_000_000;
 
@@ -15,8 +14,8 @@ fn main() {
 }
 
 fn rows() -> Vec<Exchange> {
-    let method: Arc<str> = "BITS_POST".into();
-    let urls: Vec<Arc<str>> = (0..1000)
+    let method: Text = "BITS_POST".into();
+    let urls: Vec<Text> = (0..1000)
         .map(|file| format!("/BITS-Sharing/uploads/department-{file}/report-{file}.csv").into())
         .collect();
     (1..=ROWS)
@@ -25,8 +24,8 @@ fn rows() -> Vec<Exchange> {
             no,
             conn: ConnId(no % 100 + 1),
             session: None,
-            method: Arc::clone(&method),
-            url: Arc::clone(url),
+            method: Text::clone(&method),
+            url: Text::clone(url),
             packet: Some(Packet::Fragment),
             status: Some(if no.is_multiple_of(97) { 500 } else { 200 }),
             range: Some(ContentRange {

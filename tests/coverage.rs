@@ -20,10 +20,9 @@ use screen::rows::{exchange, hostile, session, story};
 /// A fragment of which `body` bytes passed.
 fn fragment(no: u32, first: u64, last: u64, body: u64, answer: (u16, Option<u64>)) -> Exchange {
     let row = exchange(no, 1, Packet::Fragment, u64::from(no));
-    let request = row.request.map(|request| Message {
-        body,
-        body_wire: body,
-        ..request
+    let request = row.request.map(|mut request: Message| {
+        (request.body, request.body_wire) = (body, body);
+        request
     });
     Exchange {
         range: Some(ContentRange {
@@ -119,7 +118,9 @@ fn a_download_counts_what_arrived() {
         .map(|(no, first, last, body)| {
             let mut row = fragment(no, first, last, 0, (206, None));
             row.packet = Some(Packet::Get);
-            row.response = row.response.map(|response| Message { body, ..response });
+            if let Some(response) = &mut row.response {
+                response.body = body;
+            }
             row
         })
         .collect();

@@ -27,13 +27,11 @@ fn message(body: u64) -> Message {
         offset: 0,
         len: 100,
     };
-    Message {
-        head,
-        body_offset: 100,
-        body_wire: body,
-        body,
-        length: Some(body),
-    }
+    let mut message = Message::new(head);
+    message.body_wire = body;
+    message.body = body;
+    message.set_length(Some(body));
+    message
 }
 
 fn exchange(

@@ -99,7 +99,7 @@ fn blocks_over_several_connections() {
         ["1 download complete 20/20 sent 24 resent 4 x4 c4 restarts 0 rewinds 0 problems 1"]
     );
     assert_eq!(timeline.exchanges()[2].outcome, Outcome::CutResponse);
-    assert_eq!(timeline.exchanges()[0].response.unwrap().length, Some(20));
+    assert_eq!(timeline.exchanges()[0].response.unwrap().length(), Some(20));
 }
 
 #[test]

@@ -140,7 +140,7 @@ impl Output {
         for finding in new {
             let row = finding.exchange.and_then(index);
             let row = row.and_then(|at| timeline.exchanges().get(at));
-            if !row.map_or(self.sieve.is_none(), |row| self.takes(timeline, row)) {
+            if !row.map_or_else(|| self.sieve.is_none(), |row| self.takes(timeline, row)) {
                 continue;
             }
             if self.format.json {
@@ -163,27 +163,35 @@ impl Output {
         if self.is_silent() {
             return Ok(());
         }
-        let mut lines = Vec::new();
-        self.findings(timeline, &mut lines);
-        let shown =
-            (timeline.sessions().iter()).filter(|session| self.takes_session(timeline, session));
-        for session in shown {
-            lines.push(if self.format.json {
-                json::session_of(timeline, session, self.start_ns)
-            } else {
-                text::session(session)
-            });
+        let mut findings = Vec::new();
+        self.findings(timeline, &mut findings);
+        self.write(&findings)?;
+        let mut shown = 0;
+        // A few at a time: all of them together may need as much memory as the timeline.
+        for sessions in timeline.sessions().chunks(256) {
+            let lines: Vec<String> = sessions
+                .iter()
+                .filter(|session| self.takes_session(timeline, session))
+                .map(|session| {
+                    if self.format.json {
+                        json::session_of(timeline, session, self.start_ns)
+                    } else {
+                        text::session(session)
+                    }
+                })
+                .collect();
+            shown += lines.len();
+            self.write(&lines)?;
         }
         let summary = match &self.sieve {
-            Some(sieve) => sieve.summary(lines.len()),
+            Some(sieve) => sieve.summary(shown),
             None => timeline.summary(),
         };
-        lines.push(if self.format.json {
+        self.write(&[if self.format.json {
             json::summary(&summary, truncated)
         } else {
             text::summary(&summary)
-        });
-        self.write(&lines)
+        }])
     }
 
     fn takes(&self, timeline: &Timeline, row: &Exchange) -> bool {

@@ -1,6 +1,6 @@
 //! The recorder: every event goes to the capture, then to the timeline, then to whoever watches.
 //!
-//! It runs on a thread of its own and takes events from a bounded queue, so a slow disk slows the relay
+//! It runs on a thread of its own and takes events from a bounded queue (`relay::queue`), so a slow disk slows the relay
 //! and loses nothing. A capture that fails is dropped with a notice; the relay goes on.
 
 use std::path::Path;
@@ -9,20 +9,17 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::capture::Writer;
 use crate::event::Event;
+use crate::relay::queue::Receiver;
 use crate::timeline::{Change, Remark, Timeline};
 use crate::tui::Status;
 
 use super::failure::Failure;
 use super::output::Output;
-
-/// Events that may wait for the recorder. Each holds at most one read of the relay, so this bounds
-/// memory, too.
-pub(super) const QUEUE: usize = 32;
 
 /// What a recorder works on.
 #[derive(Debug)]
@@ -45,7 +42,7 @@ impl Recorder {
     /// Starts the recorder; it ends when `events` does.
     pub(super) fn spawn(
         self,
-        events: mpsc::Receiver<Event>,
+        events: Receiver,
     ) -> Result<JoinHandle<Result<(), Failure>>, Failure> {
         let thread = std::thread::Builder::new()
             .name("recorder".to_owned())
@@ -54,11 +51,10 @@ impl Recorder {
         Ok(thread)
     }
 
-    fn run(mut self, mut events: mpsc::Receiver<Event>) -> Result<(), Failure> {
-        let mut batch = Vec::with_capacity(QUEUE);
-        while events.blocking_recv_many(&mut batch, QUEUE) > 0 {
-            self.take(&batch);
-            batch.clear();
+    fn run(mut self, mut events: Receiver) -> Result<(), Failure> {
+        let (mut batch, mut positions) = (Vec::new(), Vec::new());
+        while events.take(&mut batch) {
+            self.take(&batch, &mut positions);
             self.pulse
                 .send_modify(|count| *count = count.wrapping_add(1));
         }
@@ -86,8 +82,8 @@ impl Recorder {
         }
     }
 
-    fn take(&mut self, batch: &[Event]) {
-        let mut positions = Vec::with_capacity(batch.len());
+    fn take(&mut self, batch: &[Event], positions: &mut Vec<u64>) {
+        positions.clear();
         for event in batch {
             positions.push(self.store(event));
         }
@@ -96,7 +92,7 @@ impl Recorder {
         let timeline = self.timeline.clone();
         let mut timeline = write(&timeline);
         for (event, position) in batch.iter().zip(positions) {
-            timeline.apply(event, position);
+            timeline.apply(event, *position);
             // After each event: what a line says must not depend on how many others waited.
             let changes = timeline.take_changes();
             if !changes.is_empty() {

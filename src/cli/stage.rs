@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::runtime::Runtime;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::bits::check::Profile;
 use crate::capture::{CaptureFile, Options, Writer};
-use crate::relay::Relay;
+use crate::relay::{Relay, queue};
 use crate::report::json::Ready;
 use crate::timeline::{Chunk, ReadBack, Span, Timeline};
 use crate::tui::{self, Ended, Look, Recording, Save, Screen, Status};
@@ -172,7 +172,7 @@ impl Stage {
         }
 
         let (pulse, beat) = watch::channel(0);
-        let (sender, events) = mpsc::channel(record::QUEUE);
+        let (sender, events) = queue();
         let recorder = Recorder {
             timeline: timeline.clone(),
             status: status.clone(),

@@ -10,7 +10,6 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -18,10 +17,11 @@ use super::Config;
 use super::answer::{self, DialError};
 use super::dial::{Dial, Dialled};
 use super::intake::{Discarded, Intake, Run, Taken, is_reset, peer};
+use super::queue::Outlet;
 use super::state::{Over, Side, State, inward};
 use super::stream::Stream;
 use super::tap::{self, Tap};
-use crate::event::{Close, ConnId, Direction, Event, Fact, Leg, What};
+use crate::event::{Close, ConnId, Direction, Fact, Leg, What};
 
 /// How much of a request is still read and thrown away after we answered it ourselves, and for how long:
 /// closing with unread bytes would reset the connection, and the answer could be lost.
@@ -35,8 +35,7 @@ const LINGER_TIME: std::time::Duration = std::time::Duration::from_secs(2);
 pub struct Shared<D> {
     pub config: Config,
     pub dialler: D,
-    /// `None`: nobody listens.
-    pub events: Option<mpsc::Sender<Event>>,
+    pub events: Outlet,
     /// The moment from which the events count their time.
     pub start: Instant,
     pub stop: CancellationToken,
@@ -107,6 +106,7 @@ async fn converse<C: Stream, D: Dial>(
             taken => break taken,
         }
     };
+    let dialled = tap::now();
     let opened = match dial(state, client, dialler).await? {
         Ok(opened) => opened,
         Err(error) => {
@@ -124,7 +124,7 @@ async fn converse<C: Stream, D: Dial>(
         client: opened.client,
         server: opened.server,
     };
-    state.tap.tell(Leg::Upstream, opening).await;
+    state.tap.tell_of(dialled, Leg::Upstream, opening).await;
     state.tap.tell(Leg::Upstream, What::Opened).await;
     if let Some(fact) = opened.tls {
         let text = "TLS towards the server is up.".to_owned();

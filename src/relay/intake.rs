@@ -15,6 +15,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use tokio::io::ReadBuf;
 use tokio::time::Instant;
 
+use super::buffer::{self, Buffer};
 use super::state::{Side, State, at, inward};
 use super::stream::Stream;
 use super::tap;
@@ -22,13 +23,12 @@ use super::watch::Found;
 use crate::event::{Direction, Fact, Leg};
 use crate::wire;
 
-/// Reads that expect little go through the stack and leave no buffer behind, so that an idle connection
-/// costs none.
+/// Reads that expect little go through the stack and take no buffer, so that an idle connection costs none.
 const SMALL: usize = 8 * 1024;
 /// What the first read of a body asks for.
 const FIRST: usize = 64 * 1024;
 /// The largest read. Larger ones leave the processor's cache before they are written.
-const LARGE: usize = 256 * 1024;
+const LARGE: usize = buffer::LEN - SMALL;
 
 /// Bytes that may be forwarded.
 #[derive(Debug, Default)]
@@ -67,7 +67,6 @@ pub(super) struct Intake {
     pub(super) direction: Direction,
     stream: wire::Stream,
     from: Leg,
-    buffer: BytesMut,
     /// Bytes of an incomplete head; they end at `read`.
     held: BytesMut,
     /// Whether incomplete heads are held; not any more once `head_wait` was exceeded.
@@ -91,7 +90,6 @@ impl Intake {
                 Leg::Upstream => wire::Stream::Responses,
             },
             from,
-            buffer: BytesMut::new(),
             held: BytesMut::new(),
             holds: true,
             deadline: None,
@@ -183,11 +181,8 @@ impl Intake {
             0 => self.room,
             due => self.room.max(FIRST).min(due.saturating_add(SMALL)),
         };
-        if self.buffer.capacity() > room.saturating_mul(4) {
-            self.buffer = BytesMut::new();
-        }
-        self.buffer.reserve(room);
-        let count = ready!(stream.poll_read(cx, &mut (&mut self.buffer).limit(room)))?;
+        let mut buffer = Buffer::take();
+        let count = ready!(stream.poll_read(cx, &mut (&mut buffer.0).limit(room)))?;
         self.room = if count == room {
             room.saturating_mul(2).clamp(SMALL, LARGE)
         } else if count < room / 4 {
@@ -195,7 +190,11 @@ impl Intake {
         } else {
             self.room
         };
-        Poll::Ready(Ok(self.buffer.split().freeze()))
+        if count < room / 4 && count <= SMALL {
+            // An event may keep what it is given for a while: not a large buffer for a few bytes.
+            return Poll::Ready(Ok(Bytes::copy_from_slice(&buffer.0)));
+        }
+        Poll::Ready(Ok(buffer.freeze()))
     }
 
     /// Reports and decodes what was read, and returns what may be forwarded of it.
@@ -210,9 +209,6 @@ impl Intake {
             self.wanted = books.watch.wanted(self.stream);
             books.watch.settled(self.stream)
         };
-        if self.wanted == 0 && self.room <= SMALL {
-            self.buffer = BytesMut::new();
-        }
         self.report(state, start, &bytes).await;
         let end = if self.holds {
             settled.clamp(self.passed, self.read)

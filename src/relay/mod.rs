@@ -1,6 +1,6 @@
 //! The only room between two sockets: bind, accept, dial, copy, shut down.
 //!
-//! Forwards the bytes that it received and reports what passes as [`Event`]s. Knows no captures,
+//! Forwards the bytes that it received and reports what passes as [`Event`](crate::event::Event)s. Knows no captures,
 //! timelines or screens.
 //!
 //! Watching changes nothing:
@@ -22,17 +22,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, lookup_host};
-use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::event::Event;
-
 mod accept;
 mod answer;
+mod buffer;
 pub mod connection;
 pub mod dial;
 mod intake;
+pub mod queue;
 mod state;
 pub mod stream;
 mod tap;
@@ -41,9 +40,10 @@ mod verdict;
 mod watch;
 
 pub use answer::DialError;
+pub use queue::{Outlet, queue};
 
-/// How many events the queue to a recorder should hold: one event may hold 256 KiB, so that this bounds
-/// the memory in between to 16 MiB.
+/// How many events a channel to a task should hold: one event may hold 256 KiB, so that this bounds the
+/// memory in between to 16 MiB. A thread takes [`queue()`], which counts bytes.
 pub const QUEUE: usize = 64;
 
 /// Where and how the relay dials.
@@ -152,13 +152,9 @@ impl Relay {
 
     /// Relays until `stop` is cancelled: then no new connection is taken, and those that stand are
     /// closed once the exchanges under way are over, at the latest after `Config`'s grace period.
-    /// Every event goes to `events` in order; a full queue slows the relay ([`QUEUE`] is a good length), a
-    /// closed one does not, nor does `None`. Dropping the future resets every connection.
-    pub async fn run(
-        self,
-        events: impl Into<Option<mpsc::Sender<Event>>>,
-        stop: CancellationToken,
-    ) {
+    /// Every event goes to `events` in order ([`queue()`] for a thread); where that is full, it slows the
+    /// relay; where nobody is at its other end, it does not. Dropping the future resets every connection.
+    pub async fn run(self, events: impl Into<Outlet>, stop: CancellationToken) {
         let shared = Arc::new(connection::Shared {
             start: self.config.start.unwrap_or_else(tap::now),
             config: self.config,

@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::queue::Outlet;
 use crate::event::{Close, ConnId, Direction, Event, Fact, Leg, Missing, Note, What};
 
 /// Reads the clock.
@@ -23,8 +23,7 @@ pub(super) fn now() -> Instant {
 pub(super) struct Tap {
     conn: ConnId,
     start: Instant,
-    /// `None`: nobody listens.
-    events: Option<mpsc::Sender<Event>>,
+    events: Outlet,
     /// Whether content is reported on the upstream leg as well.
     both_legs: bool,
     /// The receiver is gone; the relay goes on without.
@@ -32,12 +31,7 @@ pub(super) struct Tap {
 }
 
 impl Tap {
-    pub(super) fn new(
-        conn: ConnId,
-        start: Instant,
-        events: Option<mpsc::Sender<Event>>,
-        both_legs: bool,
-    ) -> Self {
+    pub(super) fn new(conn: ConnId, start: Instant, events: Outlet, both_legs: bool) -> Self {
         Self {
             conn,
             start,
@@ -49,7 +43,7 @@ impl Tap {
 
     /// Tells whether anybody hears the events.
     pub(super) fn is_heard(&self) -> bool {
-        self.events.is_some() && !self.deaf.load(Ordering::Relaxed)
+        !self.events.is_nobody() && !self.deaf.load(Ordering::Relaxed)
     }
 
     /// Reports one thing as of now; waits while the queue is full.
@@ -60,15 +54,22 @@ impl Tap {
         }
     }
 
+    /// Reports one thing as of an earlier moment.
+    pub(super) async fn tell_of(&self, at: Instant, leg: Leg, what: What) {
+        if self.is_heard() {
+            let at = at.saturating_duration_since(self.start);
+            self.send(at, leg, what).await;
+        }
+    }
+
     async fn send(&self, at: Duration, leg: Leg, what: What) {
-        let Some(events) = &self.events else { return };
         let event = Event {
             at,
             conn: self.conn,
             leg,
             what,
         };
-        if events.send(event).await.is_err() {
+        if !self.events.send(event).await {
             self.deaf.store(true, Ordering::Relaxed);
         }
     }

@@ -95,13 +95,7 @@ impl Live {
 
     fn begin(&mut self, stream: Stream, wire: Option<u64>, offset: u64, ledger: &mut Ledger) {
         let (conn, at) = (self.locus.conn, self.lane(stream).at(offset));
-        let message = Message {
-            head: self.lane(stream).span(conn, offset, 0),
-            body_offset: offset,
-            body_wire: 0,
-            body: 0,
-            length: None,
-        };
+        let message = Message::new(self.lane(stream).span(conn, offset, 0));
         match stream {
             Stream::Requests => self.open_row(wire, at, Some(message), ledger),
             Stream::Responses => {
@@ -469,6 +463,5 @@ impl Live {
 fn fill(message: &mut Message, head: &Head) {
     let len = u64::try_from(head.raw.len()).unwrap_or(u64::MAX);
     message.head.len = len;
-    message.body_offset = head.offset.saturating_add(len);
-    message.length = head.value("content-length").and_then(bits::header::offset);
+    message.set_length(head.value("content-length").and_then(bits::header::offset));
 }

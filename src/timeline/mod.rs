@@ -31,6 +31,7 @@ pub mod read_back;
 pub mod row;
 mod runs;
 mod story;
+mod text;
 mod upload_index;
 mod uploads;
 

@@ -62,7 +62,6 @@ impl Open {
         };
         if let Some(message) = message {
             message.head.len = offset.saturating_sub(message.head.offset);
-            message.body_offset = offset.max(message.head.offset);
         }
     }
 }

@@ -1,18 +1,15 @@
 //! The rows that a timeline is made of: one per connection, exchange, session, remark.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::bits::{ContentRange, Packet};
 use crate::event::{Close, ConnId, Direction, Leg};
 
 use super::read_back::Span;
+pub use super::text::Text;
 
 pub use crate::bits::session::State as SessionState;
-
-/// A string shared by all rows that show it.
-pub type Text = Arc<str>;
 
 /// How an exchange came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -74,14 +71,39 @@ pub struct Times {
 pub struct Message {
     /// The head; while it is incomplete, what there is of it.
     pub head: Span,
-    /// Offset in the stream of the first byte after the head.
-    pub body_offset: u64,
     /// Bytes on the wire after the head, chunk framing included, so far.
     pub body_wire: u64,
     /// Content bytes so far.
     pub body: u64,
-    /// Content-Length, where the head has one.
-    pub length: Option<u64>,
+    /// Content-Length plus one; 0 where the head has none.
+    length: u64,
+}
+
+impl Message {
+    /// Makes a message that begins with `head`.
+    pub fn new(head: Span) -> Self {
+        Self {
+            head,
+            body_wire: 0,
+            body: 0,
+            length: 0,
+        }
+    }
+
+    /// Returns the offset in the stream of the first byte after the head.
+    pub fn body_offset(&self) -> u64 {
+        self.head.offset.saturating_add(self.head.len)
+    }
+
+    /// Returns the Content-Length, where the head has one.
+    pub fn length(&self) -> Option<u64> {
+        self.length.checked_sub(1)
+    }
+
+    /// Sets the Content-Length; one that no content can have is none.
+    pub fn set_length(&mut self, length: Option<u64>) {
+        self.length = length.and_then(|length| length.checked_add(1)).unwrap_or(0);
+    }
 }
 
 /// One request with its response.
@@ -194,7 +216,7 @@ pub struct Connection {
     /// Upstream leg: the address that we dialled.
     pub upstream: Option<SocketAddr>,
     pub opened: Duration,
-    /// Time from dialling the upstream until it accepted.
+    /// Time from dialling the upstream until it accepted; live, name lookup and TLS included.
     pub connect: Option<Duration>,
     /// What ended first, on the client leg: who and how.
     pub first_close: Option<(Direction, Close)>,

@@ -125,6 +125,7 @@ const BURST: usize = 256;
 /// Runs the screen on this thread until the user quits or `stop` is set; restores the terminal.
 pub fn run(screen: Screen) -> io::Result<Ended> {
     let terminal = Terminal::open()?;
+    let _watched = terminal.watch()?;
     let mut running = Running::new(screen, terminal)?;
     let result = running.until_quit();
     drop(running);

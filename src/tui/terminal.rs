@@ -5,8 +5,10 @@
 use std::io::{self, IsTerminal as _, Stdout, Write as _};
 use std::panic::PanicHookInfo;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Mutex, Once, PoisonError};
 use std::thread::{self, ThreadId};
+use std::time::Duration;
 
 use ratatui::Frame;
 use ratatui::backend::{Backend as _, CrosstermBackend};
@@ -40,6 +42,29 @@ static OWNER: Mutex<Option<ThreadId>> = Mutex::new(None);
 /// What other threads said when they panicked, and how much of it was shown.
 static NOTES: Mutex<(Vec<String>, usize)> = Mutex::new((Vec::new(), 0));
 
+/// How often a thread of its own looks whether there is a terminal still.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// How long the loop has to end by itself once there is none.
+const LAST_CHANCE: Duration = Duration::from_secs(2);
+
+fn is_there(keys_from_stdin: bool) -> bool {
+    if keys_from_stdin {
+        io::stdin().is_terminal()
+    } else {
+        io::stdout().is_terminal()
+    }
+}
+
+/// Ends the process as a hang-up does.
+#[expect(
+    clippy::exit,
+    reason = "the thread that could end it is caught in a read"
+)]
+fn exit() {
+    std::process::exit(129);
+}
+
 impl Terminal {
     /// Takes the terminal.
     pub(super) fn open() -> io::Result<Self> {
@@ -66,11 +91,27 @@ impl Terminal {
     ///
     /// Where something else is piped in, keys come from the controlling terminal: then the output tells.
     pub(super) fn is_there(&self) -> bool {
-        if self.keys_from_stdin {
-            io::stdin().is_terminal()
-        } else {
-            io::stdout().is_terminal()
-        }
+        is_there(self.keys_from_stdin)
+    }
+
+    /// Watches the terminal until the returned sender is dropped.
+    ///
+    /// A terminal that vanishes while keys are awaited keeps crossterm reading for ever, so that the loop
+    /// never sees it; then only the process can end. What was recorded is on disk.
+    pub(super) fn watch(&self) -> io::Result<SyncSender<()>> {
+        let (alive, ended) = sync_channel(1);
+        let keys_from_stdin = self.keys_from_stdin;
+        thread::Builder::new()
+            .name("terminal".to_owned())
+            .spawn(move || {
+                let over = |limit| ended.recv_timeout(limit) != Err(RecvTimeoutError::Timeout);
+                while !over(LOOK_EVERY) {
+                    if !is_there(keys_from_stdin) && !over(LAST_CHANCE) {
+                        exit();
+                    }
+                }
+            })?;
+        Ok(alive)
     }
 
     pub(super) fn size(&self) -> io::Result<Size> {

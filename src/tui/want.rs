@@ -67,7 +67,7 @@ pub(super) fn body(model: &Model, exchange: &Exchange) -> Option<Want> {
     let len = usize::try_from(left).unwrap_or(page).min(page);
     (len > 0).then_some(Want {
         span: Span {
-            offset: message.body_offset,
+            offset: message.body_offset(),
             len: message.body_wire,
             ..message.head
         },

@@ -168,7 +168,7 @@ impl Set {
                 dials: Arc::clone(&dials),
                 reset: Arc::clone(&server_reset),
             },
-            events: self.queue.map(|_| send_event),
+            events: self.queue.map(|_| send_event).into(),
             start: Instant::now(),
             stop: stop.clone(),
         };

@@ -213,7 +213,7 @@ fn progress(pen: &mut Pen<'_>, model: &Model, exchange: &Exchange) {
         return;
     }
     let rate = text::rate(request.body, during).unwrap_or_default();
-    if let Some(length) = request.length.filter(|length| *length > 0) {
+    if let Some(length) = request.length().filter(|length| *length > 0) {
         let percent = text::percent(request.body, length);
         pen.bar(8, percent, Role::Live);
         pen.skip(1);

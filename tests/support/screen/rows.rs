@@ -64,21 +64,19 @@ fn address(text: &str) -> SocketAddr {
 
 /// The head of exchange `no`: its place stands for its bytes, see [`answer`].
 fn message(no: u32, direction: Direction, body: u64) -> Message {
-    Message {
-        head: Span {
-            conn: ConnId(no),
-            leg: Leg::Client,
-            direction,
-            position: 0,
-            base: 0,
-            offset: 0,
-            len: u64::try_from(head(no, direction).len()).unwrap(),
-        },
-        body_offset: 4096,
-        body_wire: body,
-        body,
-        length: Some(body),
-    }
+    let mut message = Message::new(Span {
+        conn: ConnId(no),
+        leg: Leg::Client,
+        direction,
+        position: 0,
+        base: 0,
+        offset: 0,
+        len: u64::try_from(head(no, direction).len()).unwrap(),
+    });
+    message.body_wire = body;
+    message.body = body;
+    message.set_length(Some(body));
+    message
 }
 
 pub const HOSTILE: u32 = 99;
@@ -239,10 +237,10 @@ fn story_exchanges() -> Vec<Exchange> {
         },
         ..fragment(10, 1, 45_300, 0, 8 * MIB - 1, total)
     };
-    sending.request = sending.request.map(|request| Message {
-        body: 5 * MIB,
-        body_wire: 5 * MIB,
-        ..request
+    sending.request = sending.request.map(|mut request| {
+        request.body = 5 * MIB;
+        request.body_wire = 5 * MIB;
+        request
     });
     exchanges.push(sending);
     exchanges.push(Exchange {
