@@ -60,7 +60,7 @@ fn lines(path: &Path) -> Vec<String> {
     timeline.finish();
     print(&mut timeline, start_ns, &mut found, &mut lines);
     let sessions = timeline.sessions().iter();
-    lines.extend(sessions.map(|session| json::session_of(&timeline, session, start_ns)));
+    lines.extend(sessions.map(|session| json::session(&timeline, session, start_ns)));
     lines.push(json::summary(&timeline.summary(), false));
     lines
 }
@@ -74,7 +74,7 @@ fn print(timeline: &mut Timeline, start_ns: u64, found: &mut usize, lines: &mut 
                 json::exchange(timeline, row, start_ns)
             }
             Change::Session(no) => {
-                json::session_of(timeline, &timeline.sessions()[no as usize - 1], start_ns)
+                json::session(timeline, &timeline.sessions()[no as usize - 1], start_ns)
             }
             Change::Remark(at) => json::note(&timeline.remarks()[at]),
         });

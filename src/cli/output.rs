@@ -119,7 +119,7 @@ impl Output {
                 Change::Session(no) if self.format.json => {
                     let row = index(no).and_then(|at| timeline.sessions().get(at));
                     let row = row.filter(|row| self.takes_session(timeline, row));
-                    lines.extend(row.map(|row| json::session_of(timeline, row, self.start_ns)));
+                    lines.extend(row.map(|row| json::session(timeline, row, self.start_ns)));
                 }
                 Change::Session(_) => {}
                 Change::Remark(at) => {
@@ -174,7 +174,7 @@ impl Output {
                 .filter(|session| self.takes_session(timeline, session))
                 .map(|session| {
                     if self.format.json {
-                        json::session_of(timeline, session, self.start_ns)
+                        json::session(timeline, session, self.start_ns)
                     } else {
                         text::session(session)
                     }

@@ -4,7 +4,7 @@
 //! Waking a thread costs as much as relaying a small exchange. So a receiver that has just worked
 //! naps: for that long senders only add to the queue, and wake it early when enough has gathered. A
 //! receiver that found nothing after a nap sleeps until the next event, which wakes it at once. So an
-//! event after a quiet time is taken at once, and one among many waits no longer than [`NAP`].
+//! event after a quiet time is taken at once, and one among many waits no longer than `NAP`.
 //! Knows nothing of what is done with events.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

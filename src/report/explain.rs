@@ -1,6 +1,6 @@
 //! What a code, a name, a packet or a field means, in words: one list of lookups, tried in order.
 //!
-//! A new kind of thing that can be explained is one more function in [`LOOKUPS`]. Knows no traffic.
+//! A new kind of thing that can be explained is one more function in `LOOKUPS`. Knows no traffic.
 
 use serde::Serialize;
 

@@ -116,13 +116,8 @@ pub fn finding(finding: &Finding, file: Option<&str>) -> String {
     })
 }
 
-/// Returns the `session` line of one row, without its coverage.
-pub fn session(session: &Session, start_ns: u64) -> String {
-    line(&session_line(session, start_ns, None))
-}
-
 /// Returns the `session` line of one row of `timeline`, with what passed of its file.
-pub fn session_of(timeline: &Timeline, session: &Session, start_ns: u64) -> String {
+pub fn session(timeline: &Timeline, session: &Session, start_ns: u64) -> String {
     let pairs = |runs: Vec<Range<u64>>| {
         runs.into_iter()
             .map(|run| [run.start, run.end.saturating_sub(1)])
@@ -134,14 +129,10 @@ pub fn session_of(timeline: &Timeline, session: &Session, start_ns: u64) -> Stri
         resent: pairs(coverage.resent()),
         missing: pairs(coverage.missing()),
     };
-    line(&session_line(session, start_ns, Some(coverage)))
+    line(&session_line(session, start_ns, coverage))
 }
 
-fn session_line(
-    session: &Session,
-    start_ns: u64,
-    coverage: Option<CoverageObject>,
-) -> SessionLine<'_> {
+fn session_line(session: &Session, start_ns: u64, coverage: CoverageObject) -> SessionLine<'_> {
     SessionLine {
         r#type: "session",
         no: session.no,
@@ -283,8 +274,7 @@ struct SessionLine<'l> {
     client: Option<String>,
     user_agent: Option<&'l str>,
     sha256: Option<&'l str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    coverage: Option<CoverageObject>,
+    coverage: CoverageObject,
     story: &'l [String],
 }
 
