@@ -5,7 +5,6 @@
 
 mod block;
 mod header;
-pub mod import;
 mod link;
 mod mark;
 mod packets;
@@ -20,7 +19,6 @@ pub mod writer;
 
 use std::path::PathBuf;
 
-pub use import::Import;
 pub use read_back::CaptureFile;
 pub use reader::{Reader, Record, open};
 pub use writer::{Options, Writer};

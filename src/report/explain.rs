@@ -44,7 +44,12 @@ pub fn hint(query: &str) -> String {
         .chain(header::SPELLINGS.iter().map(|spelling| spelling.wire))
         .chain(check::rules().map(|rule| rule.id));
     let nearest = known
-        .map(|name| (distance(&wanted, &name.to_ascii_uppercase()), name))
+        .map(|name| {
+            (
+                strsim::levenshtein(&wanted, &name.to_ascii_uppercase()),
+                name,
+            )
+        })
         .min();
     match nearest {
         // A third of the letters may be wrong; more is no likeness.
@@ -376,38 +381,5 @@ impl Explanation {
             source: &self.source,
         };
         super::json::line(&line)
-    }
-}
-
-/// Returns how many letters must be put in, taken out or changed to make `one` of `other`.
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (index, letter) in one.chars().take(100).enumerate() {
-        let mut before = index;
-        let mut left = index.saturating_add(1);
-        let mut next = vec![left];
-        for (above, found) in row.iter().skip(1).zip(&other) {
-            let change = before.saturating_add(usize::from(*found != letter));
-            left = change
-                .min(left.saturating_add(1))
-                .min(above.saturating_add(1));
-            next.push(left);
-            before = *above;
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn distance_counts_letters() {
-        for (one, other, expected) in [("", "", 0), ("abc", "", 3), ("kitten", "sitting", 3)] {
-            assert_eq!(distance(one, other), expected, "{one} {other}");
-        }
     }
 }
