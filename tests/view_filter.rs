@@ -109,6 +109,6 @@ fn a_wrong_filter_is_refused_with_its_place_and_a_hint() {
     assert_eq!(out.status.code(), Some(2));
     assert!(out.stdout.is_empty());
     let said = String::from_utf8(out.stderr).unwrap();
-    let wanted = "error: cannot read the filter\n  http.statsu == 500\n  ^^^^^^^^^^^ there is no field `http.statsu`\nhint: did you mean `http.status`?\n";
+    let wanted = "error: cannot read the filter at column 1: there is no field `http.statsu`\n  http.statsu == 500\n  ^^^^^^^^^^^ there is no field `http.statsu`\nhint: did you mean `http.status`?\n";
     assert_eq!(said, wanted);
 }

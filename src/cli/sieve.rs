@@ -14,13 +14,15 @@ use super::failure::Failure;
 pub(super) fn parse(text: &str) -> Result<Filter, Failure> {
     Filter::parse(text).map_err(|wrong| {
         let hint = wrong.hint.clone();
-        let picture = FilterError {
+        let bare = FilterError {
             hint: None,
             ..wrong
-        }
-        .picture(text);
-        let picture = picture.replace('\n', "\n  ");
-        let failure = Failure::new(format!("cannot read the filter\n  {picture}"));
+        };
+        let picture = bare.picture(text).replace('\n', "\n  ");
+        let failure = Failure::new(format!(
+            "cannot read the filter at column {}: {}\n  {picture}",
+            bare.column, bare.message
+        ));
         failure.hint(hint.unwrap_or_else(|| "docs/filters.md has the language".to_owned()))
     })
 }
