@@ -2,10 +2,6 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-
-use tokio_util::sync::CancellationToken;
 
 use crate::peer::client::PieceSize;
 use crate::peer::{FetchConfig, Fetched, fetch};
@@ -42,11 +38,7 @@ pub(super) struct Args {
 /// Runs the subcommand.
 pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     let runtime = stage::runtime()?;
-    let cancel = CancellationToken::new();
-    {
-        let _inside = runtime.enter();
-        signal::watch(cancel.clone(), Arc::new(AtomicBool::new(false)))?;
-    }
+    let cancel = signal::token()?;
     let to = match args.out {
         Some(path) => path,
         None => name_of(&args.url)?,

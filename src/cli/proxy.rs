@@ -114,18 +114,15 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
 
 /// Whoever listens wider than loopback lends the server to the whole network.
 fn warn_beyond_loopback(listen: &[String]) {
-    use std::io::Write;
     for address in listen {
         let loopback = address.parse::<std::net::SocketAddr>().map_or_else(
             |_| address.starts_with("localhost:"),
             |address| address.ip().is_loopback(),
         );
         if !loopback {
-            // A closed standard error must not stop the proxy.
-            let _ = writeln!(
-                std::io::stderr(),
+            stage::say(&format!(
                 "warning: {address} is not loopback: everybody who reaches it can use this proxy"
-            );
+            ));
         }
     }
 }

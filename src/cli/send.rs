@@ -2,10 +2,6 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-
-use tokio_util::sync::CancellationToken;
 
 use crate::peer::client::PieceSize;
 use crate::peer::{SendConfig, Sent, send};
@@ -44,11 +40,7 @@ pub(super) struct Args {
 /// Runs the subcommand.
 pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     let runtime = stage::runtime()?;
-    let cancel = CancellationToken::new();
-    {
-        let _inside = runtime.enter();
-        signal::watch(cancel.clone(), Arc::new(AtomicBool::new(false)))?;
-    }
+    let cancel = signal::token()?;
     let config = SendConfig {
         common: args.job.common(),
         fragment_size: args.fragment_size,

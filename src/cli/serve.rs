@@ -3,18 +3,15 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-
-use clap::ValueEnum;
-use tokio_util::sync::CancellationToken;
 
 use crate::peer::server::{ErrorField, HostId, Notice, Reply, TlsFiles};
 use crate::peer::{Credentials, Server, ServerConfig};
 use crate::report::json::Ready;
 use crate::report::unit::size;
 use crate::timeline::Remark;
+use clap::ValueEnum;
 
 use super::failure::{Failure, WithHint};
 use super::output::{Format, Output};
@@ -145,11 +142,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
             root.display()
         )
     })?;
-    let stop = CancellationToken::new();
-    {
-        let _inside = runtime.enter();
-        signal::watch(stop.clone(), Arc::new(AtomicBool::new(false)))?;
-    }
+    let stop = signal::token()?;
     let ready = Ready {
         listen: server.addresses().iter().map(ToString::to_string).collect(),
         ..Ready::default()

@@ -17,6 +17,18 @@ pub(super) fn watch(stop: CancellationToken, screen: Arc<AtomicBool>) -> Result<
     Ok(())
 }
 
+/// Makes a token that the first signal cancels.
+pub(super) fn token() -> Result<CancellationToken, Failure> {
+    let stop = CancellationToken::new();
+    watch(stop.clone(), Arc::new(AtomicBool::new(false)))?;
+    Ok(stop)
+}
+
+/// Sets `flag` at the first signal.
+pub(super) fn raise(flag: &Arc<AtomicBool>) -> Result<(), Failure> {
+    watch(CancellationToken::new(), flag.clone())
+}
+
 struct Handler {
     stop: CancellationToken,
     screen: Arc<AtomicBool>,
@@ -46,17 +58,24 @@ impl Handler {
 
     #[cfg(not(unix))]
     fn install(self) -> std::io::Result<()> {
-        let first = self.stop.clone();
-        tokio::spawn(async move {
-            if tokio::signal::ctrl_c().await.is_ok() {
-                first.cancel();
-                self.screen
-                    .store(true, std::sync::atomic::Ordering::Relaxed);
-            }
-            if tokio::signal::ctrl_c().await.is_ok() {
-                std::process::exit(130);
-            }
-        });
+        // A runtime of its own: not every command has one.
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        std::thread::Builder::new()
+            .name("signals".to_owned())
+            .spawn(move || {
+                runtime.block_on(async {
+                    if tokio::signal::ctrl_c().await.is_ok() {
+                        self.stop.cancel();
+                        self.screen
+                            .store(true, std::sync::atomic::Ordering::Relaxed);
+                    }
+                    if tokio::signal::ctrl_c().await.is_ok() {
+                        std::process::exit(130);
+                    }
+                });
+            })?;
         Ok(())
     }
 }

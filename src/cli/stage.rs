@@ -118,11 +118,6 @@ pub(super) fn temporary_folder() -> Result<tempfile::TempDir, Failure> {
     Ok(folder)
 }
 
-/// Sets `flag` when a signal asks the process to end.
-pub(super) fn raise_on_signal(flag: &Arc<AtomicBool>) -> Result<(), Failure> {
-    signal::watch(CancellationToken::new(), flag.clone())
-}
-
 impl Stage {
     /// Makes a stage on `runtime`; nothing runs yet.
     pub(super) fn new(runtime: Runtime, plan: Plan) -> Self {
@@ -162,10 +157,7 @@ impl Stage {
         }));
         let stop = CancellationToken::new();
         let screen_stop = Arc::new(AtomicBool::new(false));
-        {
-            let _inside = runtime.enter();
-            signal::watch(stop.clone(), screen_stop.clone())?;
-        }
+        signal::watch(stop.clone(), screen_stop.clone())?;
         let mut output = (!on_screen).then(|| Output::new(plan.format, plan.start_ns));
         if let Some(output) = &mut output {
             output.ready(&ready)?;
@@ -323,7 +315,7 @@ pub(super) fn after_screen(ended: &Ended) {
 }
 
 /// Tells a person; nobody is left where standard error is closed.
-fn say(text: &str) {
+pub(super) fn say(text: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }

@@ -19,6 +19,7 @@ use super::failure::Failure;
 use super::output::{Format, Output};
 use super::record::{lock, write};
 use super::sieve::{self, Sieve};
+use super::signal;
 use super::source::{Source, Step};
 use super::stage::{self, Appearance};
 
@@ -57,7 +58,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     } else {
         Source::open(&args.files)?
     };
-    stage::raise_on_signal(&stop)?;
+    signal::raise(&stop)?;
     if args.format.wants_screen() {
         on_screen(args, source, &stop)
     } else {
