@@ -242,16 +242,7 @@ impl Stream {
         place: Place,
         out: &mut VecDeque<Placed>,
     ) {
-        let (conn, leg, at) = (self.conn, self.leg, place.at);
-        let mut emit = |what, position| {
-            let event = Event {
-                at,
-                conn,
-                leg,
-                what,
-            };
-            out.push_back((event, position));
-        };
+        let mut emit = emitter(self.conn, self.leg, place.at, out);
         let is_client = segment.from == self.client;
         let (own, other) = if is_client {
             (&mut self.to_server, &mut self.to_client)
@@ -329,18 +320,27 @@ impl Stream {
         out: &mut VecDeque<Placed>,
         act: impl Fn(&mut Half, u64, half::Emit<'_>),
     ) {
-        let (conn, leg, at) = (self.conn, self.leg, place.at);
-        let mut emit = |what, position| {
-            let event = Event {
-                at,
-                conn,
-                leg,
-                what,
-            };
-            out.push_back((event, position));
-        };
+        let mut emit = emitter(self.conn, self.leg, place.at, out);
         act(&mut self.to_server, place.position, &mut emit);
         act(&mut self.to_client, place.position, &mut emit);
+    }
+}
+
+/// Makes what turns happenings of one moment on one leg into events, each with its position.
+fn emitter(
+    conn: ConnId,
+    leg: Leg,
+    at: Duration,
+    out: &mut VecDeque<Placed>,
+) -> impl FnMut(What, u64) {
+    move |what, position| {
+        let event = Event {
+            at,
+            conn,
+            leg,
+            what,
+        };
+        out.push_back((event, position));
     }
 }
 
