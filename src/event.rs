@@ -139,7 +139,39 @@ pub enum Fact {
         cipher: String,
         server_name: Option<String>,
     },
+    /// The rules in force from here on. Belongs to no connection ([`ConnId`] 0).
+    Rules(Box<RulesFact>),
+    /// A rule's condition held.
+    Rule(Box<RuleFact>),
     /// Said by a person or by something newer than this program.
     #[serde(other)]
     Other,
+}
+
+/// Rules that came into force: one piece of their text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RulesFact {
+    /// What chance is drawn from.
+    pub seed: u64,
+    /// Which piece this is, from 1.
+    pub part: u32,
+    pub parts: u32,
+    pub source: String,
+}
+
+/// What one rule decided about one moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleFact {
+    pub rule: String,
+    pub stage: String,
+    /// What its matches are counted by.
+    pub key: String,
+    /// Which match under that key this was, from 1.
+    pub ordinal: u64,
+    /// Names of what was done.
+    pub actions: Vec<String>,
+    /// Why it did not fire; empty if it did.
+    pub reason: String,
+    /// Counts the requests of the connection from 0.
+    pub exchange: Option<u64>,
 }

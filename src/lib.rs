@@ -9,9 +9,9 @@
 //! 7  main
 //! 6  cli                                   the only room that knows everybody
 //! 5  peer      -> capture report timeline bits wire event
-//! 4  relay     -> bits wire event          tui -> report timeline bits wire event
+//! 4  relay     -> fault bits wire event    tui -> report timeline fault bits wire event
 //!    capture   -> timeline wire event      extract -> report timeline bits wire event
-//! 3  report    -> timeline bits wire event timeline -> bits wire event
+//! 3  report    -> timeline bits wire event timeline -> bits wire event     fault -> timeline bits wire event
 //! 2  bits      -> wire
 //! 1  wire, event -> nothing of ours
 //! ```
@@ -24,9 +24,11 @@
 //! # Invariants
 //!
 //! - The decoder never fails. Bytes that it cannot read become an item; the relay goes on.
-//! - Watching changes nothing: bytes out equal bytes in.
+//! - Watching changes nothing: bytes out equal bytes in until a rule says otherwise.
+//! - A verdict is data: `fault` decides, `relay` carries out.
 //! - A capture holds only events. No session, packet or finding is ever saved.
-//! - Time is an argument in the pure rooms (`event`, `wire`, `bits`, `timeline`, `report`).
+//! - Time is an argument in the pure rooms (`event`, `wire`, `bits`, `timeline`, `fault`,
+//!   `report`).
 //! - The screen may drop, the file may not. All channels are bounded.
 //! - Memory never grows with a body.
 
@@ -47,6 +49,7 @@ pub mod bits;
 
 pub mod timeline;
 
+pub mod fault;
 pub mod report;
 
 pub mod capture;

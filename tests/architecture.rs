@@ -5,16 +5,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A room and the rooms that it may import, as drawn in `src/lib.rs`.
-const FLOORS: [(&str, &[&str]); 11] = [
+const FLOORS: [(&str, &[&str]); 12] = [
     ("event", &[]),
     ("wire", &[]),
     ("bits", &["wire"]),
     ("timeline", &["bits", "wire", "event"]),
+    ("fault", &["timeline", "bits", "wire", "event"]),
     ("report", &["timeline", "bits", "wire", "event"]),
     ("capture", &["timeline", "wire", "event"]),
     ("extract", &["report", "timeline", "bits", "wire", "event"]),
-    ("relay", &["bits", "wire", "event"]),
-    ("tui", &["report", "timeline", "bits", "wire", "event"]),
+    ("relay", &["fault", "timeline", "bits", "wire", "event"]),
+    (
+        "tui",
+        &["report", "timeline", "fault", "bits", "wire", "event"],
+    ),
     (
         "peer",
         &["capture", "report", "timeline", "bits", "wire", "event"],
@@ -22,14 +26,14 @@ const FLOORS: [(&str, &[&str]); 11] = [
     (
         "cli",
         &[
-            "peer", "tui", "extract", "relay", "capture", "report", "timeline", "bits", "wire",
-            "event",
+            "peer", "tui", "extract", "relay", "capture", "report", "timeline", "fault", "bits",
+            "wire", "event",
         ],
     ),
 ];
 
 /// Rooms whose input is hostile and whose output depends on nothing but their input.
-const PURE: [&str; 5] = ["event", "wire", "bits", "timeline", "report"];
+const PURE: [&str; 6] = ["event", "wire", "bits", "timeline", "fault", "report"];
 
 /// What a pure room may not name, and what it would be.
 const IMPURE: [(&str, &str); 13] = [

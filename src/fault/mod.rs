@@ -1,0 +1,29 @@
+//! Rules and what they decide: a moment in, a verdict out.
+//!
+//! [`rule`] is a rule as data, [`parse`] reads a rules file, [`engine`] decides, [`verdict`] is what the
+//! relay carries out, [`receipt`] what it keeps of it. Pure: nothing here waits, draws from a clock or knows
+//! a socket; chance comes from (seed, rule, key, ordinal). Knows neither relay nor screen.
+
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::panic
+    )
+)]
+
+pub mod control;
+pub mod engine;
+pub mod parse;
+pub mod receipt;
+pub mod rule;
+pub mod verdict;
+
+pub use control::{Control, Held, Release, RuleState};
+pub use engine::{Engine, Moment};
+pub use parse::{Error, parse};
+pub use receipt::Receipt;
+pub use rule::{Action, Rule, RuleSet, Stage};
+pub use verdict::{Place, Step, Verdict};
