@@ -248,6 +248,7 @@ fn expressions_select_rows() {
         ("bits.range.start >= 1MiB", &[3]),
         ("bits.range.end < 1 MiB", &[2]),
         ("bits.total == 3MiB", &[2]),
+        ("bits.last", &[2]),
         ("bits.received == 0x100000", &[2]),
         ("size > 1MB", &[2, 3]),
         ("size == 5", &[5]),

@@ -16,9 +16,12 @@
 
 pub mod control;
 pub mod engine;
+pub mod known;
 pub mod parse;
+pub mod preset;
 pub mod receipt;
 pub mod rule;
+pub mod schema;
 pub mod verdict;
 
 pub use control::{Control, Held, Release, RuleState};

@@ -193,6 +193,15 @@ impl<'r> View<'r> {
                 (Some(exchange), _) => exchange.is_problem(),
                 (None, session) => session.is_some_and(|session| session.problems > 0),
             },
+            Id::BitsLast => self
+                .exchange
+                .and_then(|exchange| exchange.range)
+                .is_some_and(|range| {
+                    range
+                        .last
+                        .checked_add(1)
+                        .is_some_and(|next| range.total == Some(next))
+                }),
             _ => self.read(field).is_some(),
         }
     }

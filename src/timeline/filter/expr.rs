@@ -6,7 +6,7 @@ use std::fmt;
 
 use regex_lite::Regex;
 
-use super::field::Field;
+use super::field::{Field, Id};
 use super::lexer::quote;
 use super::value::Value;
 
@@ -99,6 +99,21 @@ impl Expr {
             | Self::Contains(field, _)
             | Self::Like(field, _)
             | Self::Matches(field, _) => field.needs_heads(),
+        }
+    }
+
+    /// Adds the fields that are asked for; a text alone asks for the URL.
+    pub(super) fn ids(&self, ids: &mut Vec<Id>) {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().for_each(|part| part.ids(ids)),
+            Self::Not(inner) => inner.ids(ids),
+            Self::Search(_) => ids.push(Id::HttpUrl),
+            Self::Present(field)
+            | Self::Compare(field, ..)
+            | Self::In(field, _)
+            | Self::Contains(field, _)
+            | Self::Like(field, _)
+            | Self::Matches(field, _) => ids.push(field.id),
         }
     }
 }

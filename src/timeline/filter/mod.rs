@@ -29,9 +29,14 @@ use eval::View;
 use expr::Expr;
 
 pub use complete::{Completion, complete};
-pub use error::FilterError;
+pub use error::{FilterError, nearest};
 pub use field::{FieldInfo, fields};
 pub use heads::HeadsOf;
+
+/// Values as the language writes them, for whoever reads the same from elsewhere.
+pub mod unit {
+    pub use super::value::{code, rate, size, time};
+}
 
 /// Gives back the heads of an exchange, for the few fields that rows do not have.
 pub trait Heads {
@@ -122,6 +127,18 @@ impl Filter {
     /// Tells whether any condition asks for a field that only a head has.
     pub fn needs_heads(&self) -> bool {
         self.root.as_ref().is_some_and(Expr::needs_heads)
+    }
+
+    /// Returns the fields that are asked for, each once; a bare word asks for the URL.
+    pub fn fields(&self) -> Vec<&'static FieldInfo> {
+        let mut ids = Vec::new();
+        if let Some(root) = &self.root {
+            root.ids(&mut ids);
+        }
+        fields()
+            .iter()
+            .filter(|info| ids.contains(&info.id))
+            .collect()
     }
 
     /// Tells whether everything matches because nothing was asked.
