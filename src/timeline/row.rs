@@ -269,6 +269,18 @@ pub struct Remark {
     pub text: String,
 }
 
+/// One time that a rule fired.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Firing {
+    pub at: Duration,
+    pub conn: ConnId,
+    /// `None`: at connect, or it belongs to no exchange that is known.
+    pub exchange: Option<u32>,
+    pub rule: Text,
+    /// What the rule counts its matches by.
+    pub key: Text,
+}
+
 /// Something that reached an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
