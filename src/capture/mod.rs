@@ -3,6 +3,7 @@
 //! A capture holds only events. It is appended and flushed as things happen, so that after a kill
 //! everything up to the last block is there; a torn tail is cut with a note. Knows no HTTP.
 
+mod beside;
 mod block;
 mod header;
 mod link;

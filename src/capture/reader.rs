@@ -15,6 +15,7 @@ use flate2::read::MultiGzDecoder;
 use crate::event::Event;
 
 use super::Error;
+use super::beside;
 use super::link::{self, Frame};
 use super::mark::Marks;
 use super::packets::{Packet, Packets, Step};
@@ -182,6 +183,12 @@ impl Reader {
                 let position = packet.position;
                 self.reassembly
                     .take(&segment, marks, Place { at, position });
+            }
+            Frame::Other if beside::is(self.packets.data(packet)) => {
+                let marks = Marks::read(self.packets.comments(packet));
+                let at = Duration::from_nanos(packet.at_ns.saturating_sub(self.start_ns));
+                let position = packet.position;
+                self.reassembly.pass_by(marks, Place { at, position });
             }
             Frame::Other => {}
             Frame::Fragment => self.note_once(1, "fragments of IP packets were left out"),

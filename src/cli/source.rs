@@ -139,7 +139,8 @@ impl Source {
         event.at = lane
             .moment(&event)
             .saturating_sub(Duration::from_nanos(start_ns));
-        if !alone {
+        // What belongs to no connection has no number of its own.
+        if !alone && event.conn != ConnId(0) {
             let next = &mut self.next_conn;
             event.conn = *lane.conns.entry(event.conn).or_insert_with(|| {
                 let conn = ConnId(*next);

@@ -79,7 +79,7 @@ pub fn exchange(timeline: &Timeline, exchange: &Exchange, start_ns: u64) -> Stri
             response_ms: between(times.response_begun, times.ended),
         },
         outcome: exchange.outcome.name(),
-        faults: [],
+        faults: exchange.faults.iter().map(AsRef::as_ref).collect(),
         rewrites: [],
         findings: timeline
             .findings_of(exchange.no)
@@ -245,7 +245,7 @@ struct ExchangeLine<'l> {
     error: Option<ErrorObject>,
     time: Parts,
     outcome: &'static str,
-    faults: [&'static str; 0],
+    faults: Vec<&'l str>,
     rewrites: [&'static str; 0],
     findings: Vec<&'static str>,
 }

@@ -10,6 +10,7 @@
     )
 )]
 
+pub mod expectation;
 pub mod explain;
 pub mod json;
 pub mod junit;

@@ -52,6 +52,9 @@ fn remarks(exchange: &Exchange) -> String {
     if !matches!(exchange.outcome, Outcome::Complete) {
         words.push(format!("[{}]", exchange.outcome.name()));
     }
+    for rule in exchange.faults.iter() {
+        words.push(format!("[rule {}]", clean(rule, 80)));
+    }
     words.join(" ")
 }
 

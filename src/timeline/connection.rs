@@ -38,6 +38,8 @@ pub(super) struct Live {
     pub(super) requests: Lane,
     pub(super) responses: Lane,
     pub(super) open: VecDeque<Open>,
+    /// The exchanges that ended last: the conversation's number and ours.
+    pub(super) recent: VecDeque<(u64, u32)>,
     /// An exchange may be over that is still among the open ones.
     pub(super) unsettled: bool,
     pub(super) here: Here,
@@ -72,6 +74,7 @@ impl Live {
             requests: Lane::new(Stream::Requests),
             responses: Lane::new(Stream::Responses),
             open: VecDeque::new(),
+            recent: VecDeque::new(),
             unsettled: false,
             here: Here::default(),
             downloads: Vec::new(),
@@ -311,8 +314,9 @@ impl Live {
     }
 
     fn note(&mut self, event: &Event, note: &Note, ledger: &mut Ledger) {
-        let exchange = self.open.front().map(|open| open.no);
+        let mut exchange = self.open.front().map(|open| open.no);
         match &note.fact {
+            Fact::Rule(fact) => exchange = self.ruled(event.at, fact, ledger),
             Fact::Answered { .. }
             | Fact::ConnectFailed {
                 status: Some(_), ..

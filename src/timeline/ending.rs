@@ -45,6 +45,7 @@ impl Live {
     }
 
     pub(super) fn close_row(&mut self, open: &Open, at: Duration, ledger: &mut Ledger) {
+        self.retire(open);
         let outcome = match (open.requested, open.answered) {
             (Half::Broken, _) | (_, Half::Broken) => Outcome::Malformed,
             (_, Half::Done) if open.injected => Outcome::Injected,

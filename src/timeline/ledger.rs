@@ -2,7 +2,7 @@
 //!
 //! Connections, uploads and downloads all write here; each in a file of its own.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -12,7 +12,9 @@ use crate::event::{ConnId, Leg};
 
 use super::findings::Findings;
 use super::intern::Texts;
-use super::row::{Change, Connection, Exchange, Remark, Session, SessionKind, Text};
+use super::row::{
+    Change, Connection, Exchange, Faults, Firing, Remark, Session, SessionKind, Text,
+};
 use super::runs::Runs;
 use super::story::Tale;
 
@@ -23,6 +25,9 @@ pub(super) struct Ledger {
     pub(super) sessions: Vec<Session>,
     pub(super) connections: Vec<Connection>,
     pub(super) remarks: Vec<Remark>,
+    pub(super) firings: Vec<Firing>,
+    /// One copy of each list of rules that rows show.
+    pub(super) faults: HashSet<Faults>,
     /// What is remembered of session `n` is at index `n - 1`.
     pub(super) books: Vec<Book>,
     pub(super) index: Index,
@@ -87,6 +92,8 @@ pub(super) struct Book {
     /// Download: Last-Modified of the file.
     pub(super) modified: Option<Text>,
     pub(super) tale: Tale,
+    /// Rules that slowed it, each told of once.
+    pub(super) told_rules: Vec<Text>,
 }
 
 /// A [`Change`] in eight bytes.

@@ -19,6 +19,7 @@ pub mod coverage;
 mod downloads;
 mod ending;
 mod exchange;
+mod faults;
 pub mod filter;
 mod findings;
 mod intern;
@@ -26,7 +27,7 @@ mod lane;
 mod ledger;
 mod oddity;
 mod open;
-mod place;
+pub(crate) mod place;
 pub mod read_back;
 pub mod row;
 mod runs;
@@ -38,7 +39,7 @@ mod uploads;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::event::{ConnId, Event, Leg, What};
+use crate::event::{ConnId, Event, Fact, Leg, Note, What};
 use crate::wire::Seen;
 
 use connection::Live;
@@ -49,8 +50,8 @@ pub use crate::bits::check::{Finding, Level, Profile};
 pub use coverage::Coverage;
 pub use read_back::{Chunk, ReadBack, Span};
 pub use row::{
-    Change, Connection, Exchange, Message, Outcome, Remark, Session, SessionKind, SessionState,
-    Summary, Text, Times, WireError,
+    Change, Connection, Exchange, Faults, Firing, Message, Outcome, Remark, Session, SessionKind,
+    SessionState, Summary, Text, Times, WireError,
 };
 
 /// Everything derived from the events so far.
@@ -84,6 +85,12 @@ impl Timeline {
     pub fn apply(&mut self, event: &Event, position: u64) {
         self.generation = self.generation.wrapping_add(1);
         self.latest = self.latest.max(event.at);
+        if event.conn == ConnId(0) {
+            if let What::Note(note) = &event.what {
+                self.beside(event.at, note);
+            }
+            return;
+        }
         let row = self.row_of(event);
         let begins = event.leg == Leg::Client
             && matches!(event.what, What::Opening { .. } | What::Joined { .. });
@@ -114,16 +121,36 @@ impl Timeline {
         }
     }
 
+    /// Takes a note that belongs to no connection. Of rules that came into force only the first piece
+    /// says anything to people.
+    fn beside(&mut self, at: Duration, note: &Note) {
+        if matches!(&note.fact, Fact::Rules(rules) if rules.part > 1) {
+            return;
+        }
+        self.ledger.remark(Remark {
+            at,
+            conn: None,
+            leg: None,
+            exchange: None,
+            text: note.text.clone(),
+        });
+    }
+
     /// Takes an event of a connection that is over: only what its row can still learn, and notes.
     fn late(&mut self, event: &Event, row: usize) {
         match &event.what {
-            What::Note(note) => self.ledger.remark(Remark {
-                at: event.at,
-                conn: Some(event.conn),
-                leg: Some(event.leg),
-                exchange: None,
-                text: note.text.clone(),
-            }),
+            What::Note(note) => {
+                if let Fact::Rule(fact) = &note.fact {
+                    self.ledger.ruled(event.at, event.conn, None, fact);
+                }
+                self.ledger.remark(Remark {
+                    at: event.at,
+                    conn: Some(event.conn),
+                    leg: Some(event.leg),
+                    exchange: None,
+                    text: note.text.clone(),
+                });
+            }
             What::Opening { server, .. } if event.leg == Leg::Upstream => {
                 if let Some(row) = self.ledger.connections.get_mut(row) {
                     row.upstream = Some(*server);
@@ -212,6 +239,11 @@ impl Timeline {
     /// Returns all notes and oddities in order.
     pub fn remarks(&self) -> &[Remark] {
         &self.ledger.remarks
+    }
+
+    /// Returns each time that a rule fired, in order.
+    pub fn firings(&self) -> &[Firing] {
+        &self.ledger.firings
     }
 
     /// Adds a remark that belongs to no connection (a torn tail, a full disk).

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use crate::event::{Close, ConnId, Direction, Event, Leg, Missing, Note, What};
 
 use super::Error;
+use super::beside;
 use super::block::{
     APPLICATION, COMMENT, IF_DESCRIPTION, IF_NAME, RESOLUTION, put_interface, put_section,
 };
@@ -161,6 +162,9 @@ impl Writer {
                 let begin = self.put_close(key, at_ns, *direction, *how);
                 self.sink.settle(&[])?;
                 return Ok(begin);
+            }
+            What::Note(note) if event.conn == beside::NOBODY => {
+                beside::put(&mut self.sink.gathered, at_ns, note);
             }
             What::Note(note) => self.put_note(key, at_ns, note),
         }

@@ -5,8 +5,11 @@
 
 mod action;
 mod bits;
+mod change;
+mod check;
 mod choice;
 mod form;
+mod pace;
 mod place;
 mod reader;
 mod rule;

@@ -86,6 +86,38 @@ impl<T: Read> Slot<T> {
     }
 }
 
+/// Reads a value that has bounds.
+pub(super) trait Bounded<T> {
+    /// Returns what `read` makes of it, of `usual` where it was left out; tells why not.
+    fn map_at<U>(
+        self,
+        usual: T,
+        reader: &mut Reader<'_>,
+        read: impl FnOnce(T) -> Result<U, &'static str>,
+    ) -> Option<U>;
+}
+
+impl<T> Bounded<T> for Slot<T> {
+    fn map_at<U>(
+        self,
+        usual: T,
+        reader: &mut Reader<'_>,
+        read: impl FnOnce(T) -> Result<U, &'static str>,
+    ) -> Option<U> {
+        if !self.is_given() {
+            return read(usual).ok();
+        }
+        let placed = self.placed()?;
+        match read(placed.value) {
+            Ok(read) => Some(read),
+            Err(text) => {
+                reader.error(placed.at, text, "");
+                None
+            }
+        }
+    }
+}
+
 /// Reads itself from a value; what is wrong is told to the reader.
 pub(super) trait Read: Sized {
     /// `None`: it was wrong, and that was said.

@@ -368,7 +368,11 @@ fn read_exchange(id: Id, exchange: &Exchange) -> Option<Found<'_>> {
         Id::Size => number(size()),
         Id::Rate => number(rate(size(), total()?)?),
         Id::Outcome => Some(Found::Choice(exchange.outcome.name())),
-        // Findings, rules and marks have no place in the rows yet.
+        Id::FaultRule => {
+            let names = exchange.faults.iter().map(ToString::to_string);
+            (!exchange.faults.is_empty()).then(|| Found::Many(names.collect()))
+        }
+        // Findings and marks have no place in the rows yet.
         _ => None,
     }
 }

@@ -435,7 +435,7 @@ mod tests {
     #[test]
     fn codes_are_read_as_people_meet_them() {
         for text in ["0x8020001F", "0X8020001f", "2149580831", "-2145386465"] {
-            assert_eq!(code(text), Some(Value::Code(0x8020_001F)), "{text}");
+            assert_eq!(code(text), Some(0x8020_001F), "{text}");
         }
         assert_eq!(code("0x18020001F"), None);
         assert_eq!(code("abc"), None);
