@@ -43,6 +43,7 @@ fn rows() -> Vec<Exchange> {
             outcome: Outcome::Complete,
             request: None,
             response: None,
+            faults: bitstap::timeline::Faults::default(),
         })
         .collect()
 }

@@ -84,6 +84,7 @@ fn exchange(no: u32, method: &Text, url: &Text) -> Exchange {
         outcome: Outcome::Complete,
         request: None,
         response: None,
+        faults: bitstap::timeline::Faults::default(),
     }
 }
 

@@ -14,11 +14,18 @@
     )
 )]
 
+mod answer;
 pub mod control;
+mod describe;
+mod draw;
+mod edit;
 pub mod engine;
+mod key;
 pub mod parse;
 pub mod receipt;
+mod recent;
 pub mod rule;
+mod value;
 pub mod verdict;
 
 pub use control::{Control, Held, Release, RuleState};

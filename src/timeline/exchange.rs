@@ -12,7 +12,7 @@ use super::lane::RunKind;
 use super::ledger::{Ledger, number};
 use super::open::{Half, Open};
 use super::place;
-use super::row::{Exchange, Message, Outcome, Text, Times, WireError};
+use super::row::{Exchange, Faults, Message, Outcome, Text, Times, WireError};
 
 /// How many downloads one connection remembers.
 const KEPT_DOWNLOADS: usize = 64;
@@ -168,6 +168,7 @@ impl Live {
             outcome: Outcome::InFlight,
             request,
             response: None,
+            faults: Faults::default(),
         });
         if let Some(row) = ledger.connections.get_mut(self.row) {
             row.exchanges = row.exchanges.saturating_add(1);

@@ -26,7 +26,7 @@ mod lane;
 mod ledger;
 mod oddity;
 mod open;
-mod place;
+pub(crate) mod place;
 pub mod read_back;
 pub mod row;
 mod runs;
@@ -49,8 +49,8 @@ pub use crate::bits::check::{Finding, Level, Profile};
 pub use coverage::Coverage;
 pub use read_back::{Chunk, ReadBack, Span};
 pub use row::{
-    Change, Connection, Exchange, Message, Outcome, Remark, Session, SessionKind, SessionState,
-    Summary, Text, Times, WireError,
+    Change, Connection, Exchange, Faults, Message, Outcome, Remark, Session, SessionKind,
+    SessionState, Summary, Text, Times, WireError,
 };
 
 /// Everything derived from the events so far.

@@ -1,6 +1,8 @@
 //! The rows that a timeline is made of: one per connection, exchange, session, remark.
 
 use std::net::SocketAddr;
+use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::bits::{ContentRange, Packet};
@@ -132,6 +134,33 @@ pub struct Exchange {
     /// `None` where only the response was captured.
     pub request: Option<Message>,
     pub response: Option<Message>,
+    /// Names of the rules that fired on it.
+    pub faults: Faults,
+}
+
+/// Names of rules, each once, in the order in which they fired. One word in a row; rows with the same
+/// names share them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Faults(Option<Arc<Box<[Text]>>>);
+
+impl Faults {
+    /// Returns these names and `name`.
+    #[must_use]
+    pub fn with(&self, name: Text) -> Self {
+        if self.contains(&name) {
+            return self.clone();
+        }
+        let names: Box<[Text]> = self.iter().cloned().chain([name]).collect();
+        Self(Some(Arc::new(names)))
+    }
+}
+
+impl Deref for Faults {
+    type Target = [Text];
+
+    fn deref(&self) -> &[Text] {
+        self.0.as_deref().map_or(&[], |names| names)
+    }
 }
 
 impl Exchange {

@@ -231,6 +231,7 @@ fn story_exchanges() -> Vec<Exchange> {
         received: None,
         outcome: Outcome::InFlight,
         response: None,
+        faults: bitstap::timeline::Faults::default(),
         times: Times {
             begun: ms(45_300),
             ..Times::default()
@@ -253,6 +254,7 @@ fn story_exchanges() -> Vec<Exchange> {
         status: None,
         outcome: Outcome::NoResponse,
         response: None,
+        faults: bitstap::timeline::Faults::default(),
         times: Times {
             begun: ms(46_000),
             request_end: Some(ms(46_001)),
