@@ -9,6 +9,7 @@ use crate::report::{json, text};
 use crate::timeline::{Change, Exchange, Remark, Session, Timeline};
 
 use super::failure::Failure;
+use super::faults::Verdict;
 use super::sieve::Sieve;
 
 /// How a headless run talks.
@@ -79,6 +80,9 @@ impl Output {
             }
             if let Some(capture) = &ready.capture {
                 line.push_str(&format!(", capture {capture}"));
+            }
+            if let Some(seed) = ready.seed {
+                line.push_str(&format!(", rules with seed {seed}"));
             }
             line
         };
@@ -156,6 +160,15 @@ impl Output {
     pub(super) fn note(&mut self, remark: &Remark) -> Result<(), Failure> {
         let line = self.remark(remark);
         self.write(&[line])
+    }
+
+    /// Prints what became of the rules' expectations.
+    pub(super) fn expectations(&mut self, verdict: &Verdict) -> Result<(), Failure> {
+        // Without another word a failed run must still say why.
+        if self.is_silent() && verdict.is_met() {
+            return Ok(());
+        }
+        self.write(&verdict.lines(self.format.json))
     }
 
     /// Prints every session and the totals; nothing follows.

@@ -13,12 +13,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bits::check::Profile;
 use crate::capture::{CaptureFile, Options, Writer};
-use crate::relay::{Relay, queue};
+use crate::relay::{Outlet, Relay, queue};
 use crate::report::json::Ready;
 use crate::timeline::{Chunk, ReadBack, Span, Timeline};
 use crate::tui::{self, Ended, Look, Recording, Save, Screen, Status};
 
 use super::failure::{Failure, WithHint};
+use super::faults::InForce;
 use super::output::{Format, Output};
 use super::record::{self, Recorder, lock};
 use super::signal;
@@ -74,6 +75,8 @@ pub(super) struct Plan {
     /// Wall clock of the run's start, nanoseconds since 1970-01-01 UTC.
     pub(super) start_ns: u64,
     pub(super) until: Until,
+    /// The rules that the relay asks, if any.
+    pub(super) rules: Option<InForce>,
     pub(super) profile: Profile,
     pub(super) format: Format,
     pub(super) appearance: Appearance,
@@ -142,7 +145,7 @@ impl Stage {
                 .collect(),
             upstream: Some(plan.upstream.clone()),
             capture: store.shown(),
-            seed: None,
+            seed: plan.rules.as_ref().and_then(InForce::seed),
         };
         let timeline = Arc::new(RwLock::new(Timeline::with_profile(plan.profile)));
         let status = Arc::new(Mutex::new(Status {
@@ -165,6 +168,7 @@ impl Stage {
 
         let (pulse, beat) = watch::channel(0);
         let (sender, events) = queue();
+        let outlet = Outlet::from(sender);
         let recorder = Recorder {
             timeline: timeline.clone(),
             status: status.clone(),
@@ -172,11 +176,20 @@ impl Stage {
             output,
             output_failed: None,
             until_sessions: plan.until.sessions,
+            rules: plan.rules.clone(),
+            heads: store.read_back()?,
             stop: stop.clone(),
             pulse,
         }
         .spawn(events)?;
-        let relay = runtime.spawn(plan.relay.run(sender, stop.clone()));
+        let control = plan.rules.as_ref().map(InForce::control);
+        if let Some(rules) = plan.rules {
+            for event in rules.events() {
+                runtime.block_on(outlet.send(event));
+            }
+            runtime.spawn(rules.watch(outlet.clone(), stop.clone()));
+        }
+        let relay = runtime.spawn(plan.relay.run(outlet, stop.clone()));
         if let Some(idle) = plan.until.idle {
             runtime.spawn(stop_when_idle(beat, idle, stop.clone()));
         }
@@ -190,6 +203,7 @@ impl Stage {
                 look: plan.appearance.look(),
                 stop: screen_stop,
                 save: store.saver(),
+                control,
                 follow: true,
                 filter: String::new(),
             });
@@ -212,13 +226,23 @@ impl Stage {
             }
         }
         relayed.context("the relay has ended badly")?;
-        recorded?;
+        let verdict = recorded?;
         driven.context("the driver of the run has ended badly")??;
         if let Some(reason) = failed_recording(&status) {
             return Err(Failure::new(format!("the capture has stopped: {reason}"))
                 .hint("make room on the disk; what was recorded before is kept"));
         }
-        Ok(ExitCode::SUCCESS)
+        if on_screen {
+            for line in verdict.lines(false) {
+                say(&line);
+            }
+        }
+        verdict.write_junit()?;
+        Ok(if verdict.is_met() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::from(1)
+        })
     }
 }
 

@@ -200,6 +200,7 @@ fn on_screen(args: &Args, source: Source, stop: &Arc<AtomicBool>) -> Result<Exit
         look: args.appearance.look(),
         stop: stop.clone(),
         save: None,
+        control: None,
         follow: args.follow,
         filter: args.filter.clone().unwrap_or_default(),
     });

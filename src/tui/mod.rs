@@ -37,6 +37,7 @@ use std::time::{Duration, Instant};
 use ratatui::crossterm::event::{self, Event};
 use ratatui::layout::Size;
 
+use crate::fault::Control;
 use crate::timeline::filter::HeadsOf;
 use crate::timeline::{ReadBack, Timeline};
 use filter::Filter;
@@ -95,6 +96,8 @@ pub struct Screen {
     pub stop: Arc<AtomicBool>,
     /// Carries out `:w FILE`; `None` where there is nothing to save.
     pub save: Option<Save>,
+    /// The rules of the running proxy; `None` where nothing runs.
+    pub control: Option<Arc<dyn Control>>,
     /// Begins with the newest session selected, as `F` does, until the user goes elsewhere.
     pub follow: bool,
     /// The filter to begin with; one that is none shows everything.
