@@ -13,6 +13,7 @@
 )]
 
 pub mod check;
+pub mod faults;
 pub mod header;
 pub mod hresult;
 pub mod packet;
