@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod failure;
+mod kept;
 mod output;
 mod record;
 mod sieve;

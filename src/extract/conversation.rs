@@ -233,6 +233,9 @@ impl Live {
         let (Some(session), Some(packet)) = (row.session, row.packet) else {
             return;
         };
+        if around.files.left_out.contains(&session) {
+            return;
+        }
         let sent = (packet == Packet::Fragment).then(|| {
             let run = around.files.run(session, Kind::Upload);
             let lay = row.range.map_or(Lay::Nowhere, |range| {

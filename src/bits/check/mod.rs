@@ -144,7 +144,21 @@ impl Checker {
             let mut out = Out::new(self.profile, place, &mut self.tally, &mut findings);
             close::left(&session, &mut out);
         }
-        findings.extend(self.tally.rest(self.profile));
         findings
+    }
+
+    /// Returns one finding for each rule that was broken so often that not all findings were told.
+    pub fn rest(&self) -> Vec<Finding> {
+        self.tally.rest(self.profile)
+    }
+
+    /// Returns how many findings of a rule there were, told or only counted.
+    pub fn count(&self, rule: &Rule) -> u32 {
+        self.tally.count(rule)
+    }
+
+    /// Returns how many findings of a level were only counted.
+    pub fn untold(&self, level: Level) -> u64 {
+        self.tally.untold(level)
     }
 }
