@@ -448,6 +448,7 @@ fn word(status: u16, ack: &Ack, row: &Exchange) -> Option<Word> {
 /// Returns where the content of an answer lies in the file.
 fn lay(status: u16, ack: &Ack, head: &Head) -> Lay {
     match (status, ack.range) {
+        _ if ack.peerdist => Lay::Nowhere,
         (200, _) => Lay::At(0, u64::MAX),
         (_, Some(range)) => Lay::At(range.first, range.last.saturating_add(1)),
         (_, None) if ack.multipart => Lay::Parts(Box::new(Parts::new(

@@ -196,7 +196,7 @@ fn notes(run: &Run) -> Vec<String> {
     }
     if run.homeless > 0 {
         notes.push(format!(
-            "{} bytes did not say where in the file they belong and were left out.",
+            "{} bytes were left out: they do not say where in the file they belong, or are hashes of it (PeerDist).",
             run.homeless
         ));
     }

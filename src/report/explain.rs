@@ -348,6 +348,7 @@ const fn field_source(name: Name) -> &'static str {
         Name::IfUnmodifiedSince => "MC-BUP §2.3; RFC 9110 §13.1.4",
         Name::LastModified => "RFC 9110 §8.8.2",
         Name::ETag => "RFC 9110 §8.8.3",
+        Name::Location => "RFC 9110 §10.2.2",
         Name::ContentType => "RFC 9110 §8.3",
         Name::UserAgent => "RFC 9110 §10.1.5",
         Name::Host => "RFC 9110 §7.2",

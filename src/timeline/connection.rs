@@ -258,7 +258,8 @@ impl Live {
                 row.closed = row.closed.or(Some(at));
             }
             self.part(ledger);
-            ledger.findings.closed(self.locus.conn);
+            let by_server = self.ended_by.is_some_and(|by| by.starts_with("the server"));
+            ledger.findings.closed(self.locus.conn, by_server);
         }
     }
 

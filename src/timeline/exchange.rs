@@ -332,6 +332,9 @@ impl Live {
             (open.session, open.request.packet)
         {
             ledger.download_answering(session, packet, status, &ack);
+            if (300..400).contains(&status) {
+                ledger.download_redirected(session, self.locus, &ack);
+            }
             if packet == Packet::Get {
                 open.lies = downloads::lies(status, &ack);
             }

@@ -99,8 +99,8 @@ impl Findings {
         self.checker.connection_opened(conn.0, joined);
     }
 
-    pub(super) fn closed(&mut self, conn: ConnId) {
-        self.checker.connection_closed(conn.0);
+    pub(super) fn closed(&mut self, conn: ConnId, by_server: bool) {
+        self.checker.connection_closed(conn.0, by_server);
     }
 
     /// Takes note that events are missing at the end.
@@ -110,7 +110,7 @@ impl Findings {
 
     pub(super) fn unsolicited(&mut self, conn: ConnId, len: Option<u64>) {
         let found = self.checker.unsolicited(conn.0, len);
-        self.add(None, found);
+        self.add(found.first().and_then(|first| first.exchange), found);
     }
 
     pub(super) fn finish(&mut self) {

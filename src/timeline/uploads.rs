@@ -365,7 +365,11 @@ impl Ledger {
         let Some((row, book)) = self.session(session) else {
             return false;
         };
-        let end = request.range.map(|range| range.last.saturating_add(1));
+        let end = request.range.map(|range| {
+            let end = range.last.saturating_add(1);
+            // An empty file has no last byte, and some clients name one.
+            range.total.filter(|&total| total == 0).unwrap_or(end)
+        });
         let end = end.or_else(|| request.total.filter(|&total| total == 0));
         let told = ack
             .received
@@ -394,7 +398,7 @@ impl Ledger {
                     "The server was out of step (416) and asked the client to go on at byte {told}."
                 ),
             );
-        } else if let Some(range) = request.range {
+        } else if let Some(range) = request.range.filter(|_| told > 0) {
             book.tale
                 .fragment(row, range.first, range.last.min(told.saturating_sub(1)));
         }

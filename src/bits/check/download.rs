@@ -151,11 +151,9 @@ fn length(view: &View<'_>, out: &mut Out<'_>) {
         });
     }
     let announced = answer.value("content-length").and_then(header::offset);
-    if let Some(range) = response
-        .says
-        .range
-        .filter(|range| range.first <= range.last)
-    {
+    // Hashes are not as long as what they stand for.
+    let range = response.says.range.filter(|_| !response.says.peerdist);
+    if let Some(range) = range.filter(|range| range.first <= range.last) {
         let span = range.last.saturating_sub(range.first).saturating_add(1);
         if let Some(announced) = announced.filter(|announced| *announced != span) {
             out.raise("BDL-05", || {
@@ -235,6 +233,7 @@ fn range(view: &View<'_>, status: u16, out: &mut Out<'_>) {
 /// Returns the size of the file that an answer tells.
 pub(super) fn total(status: u16, says: &Ack) -> Option<u64> {
     match status {
+        200 if says.peerdist => None,
         200 => says.length,
         206 => says.range.and_then(|range| range.total),
         _ => None,
@@ -272,17 +271,23 @@ fn file(view: &View<'_>, past: &Past, status: u16, out: &mut Out<'_>) {
             "The answer has no Last-Modified: BITS cannot see whether the file has changed."
                 .to_owned()
         }),
-        (Some(before), Some(now)) if before != now => out.raise("BDL-06", || {
-            format!(
-                "Last-Modified is {} now and was {} before: BITS begins the file again.",
-                shown(now.as_bytes()),
-                shown(before.as_bytes())
-            )
-        }),
+        (Some(before), Some(now)) if before != now => {
+            out.raise("BDL-06", || {
+                format!(
+                    "Last-Modified is {} now and was {} before: BITS begins the file again.",
+                    shown(now.as_bytes()),
+                    shown(before.as_bytes())
+                )
+            });
+            // Another file has another tag.
+            return;
+        }
         _ => {}
     }
+    // RFC 9110 §8.8.3.2: a tag that became weak is no other version.
+    let opaque = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag).to_owned();
     if let (Some(before), Some(now)) = (&known.etag, &says.etag)
-        && before != now
+        && opaque(before) != opaque(now)
     {
         out.raise("BDL-07", || {
             format!(
@@ -325,7 +330,8 @@ fn redirect(view: &View<'_>, past: &Past, status: u16, out: &mut Out<'_>) {
                 shown(location)
             )
         });
-    } else if past.session.file.begun {
+    } else if past.session.file.begun && !past.session.file.redirected {
+        // Where the first request was redirected, the others for this URL are, too.
         out.raise("BDL-14", || {
             format!(
                 "{} was redirected ({status}) to {} in the middle of the file.",

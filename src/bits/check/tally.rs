@@ -52,7 +52,7 @@ impl Tally {
                 exchange: None,
                 session: None,
                 text: format!(
-                    "The first {TOLD_MAX} findings of this rule are listed; {} more are only counted.",
+                    "{} more findings of this rule are only counted; the first {TOLD_MAX} are listed.",
                     count.saturating_sub(TOLD_MAX)
                 ),
                 source: rule.source,
