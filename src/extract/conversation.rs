@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::bits::hresult::BG_E_SESSION_NOT_FOUND;
+use crate::bits::multipart::Parts;
 use crate::bits::packet::read_ack;
 use crate::bits::{Ack, Packet};
 use crate::event::{Close, Direction, Event, Leg, What};
@@ -12,7 +13,6 @@ use crate::timeline::{Exchange, Outcome, Session, SessionKind, Timeline};
 use crate::wire::{Conversation, Ending, Head, Item, Malformed, Seen, Stream};
 
 use super::held::Word;
-use super::parts::Parts;
 use super::run::Kind;
 use super::{Content, Error, Files};
 

@@ -10,7 +10,6 @@ mod folder;
 mod held;
 mod manifest;
 mod name;
-mod parts;
 mod run;
 
 use std::collections::{HashMap, HashSet};

@@ -159,7 +159,7 @@ impl Live {
                 self.end_run(stream, |kind| kind != RunKind::Stray, ledger);
                 seen.clear();
                 self.talk.feed(stream, bytes, seen);
-                self.read(at, seen, ledger);
+                self.read(at, bytes, seen, ledger);
                 self.show_partial_head(stream, ledger);
             }
             What::Missing {
@@ -173,7 +173,7 @@ impl Live {
                 self.missing(stream, *len, *why, ledger);
                 seen.clear();
                 self.talk.skip(stream, *len, seen);
-                self.read(at, seen, ledger);
+                self.read(at, &[], seen, ledger);
             }
             What::Closed { direction, how } => self.closed(at, *direction, *how, seen, ledger),
             What::Opened | What::Note(_) => {}
@@ -271,7 +271,7 @@ impl Live {
         self.lane(stream).ended = true;
         seen.clear();
         self.talk.finish(stream, seen);
-        self.read(at, seen, ledger);
+        self.read(at, &[], seen, ledger);
         self.end_run(stream, |_| true, ledger);
         for open in &mut self.open {
             match stream {

@@ -192,7 +192,10 @@ impl Live {
                 begun: times.response_begun.unwrap_or(times.begun),
                 ended: times.ended.unwrap_or(times.begun),
             }),
-            digest: None,
+            digest: (open.requested == Half::Done)
+                .then(|| open.digest.value())
+                .flatten(),
+            parts: open.parts.as_ref().map(|parts| parts.layout()),
         };
         ledger.findings.judge(&facts);
     }

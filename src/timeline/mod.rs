@@ -15,7 +15,9 @@
 )]
 
 mod connection;
+mod content;
 pub mod coverage;
+mod digest;
 mod downloads;
 mod ending;
 mod exchange;

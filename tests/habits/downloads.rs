@@ -2,6 +2,7 @@
 
 use crate::dialogue::*;
 
+#[expect(clippy::too_many_lines, reason = "one conversation after the other")]
 pub(crate) fn habits() -> Vec<(&'static str, Dialogue)> {
     let bare = |step: Step| {
         let step = step.back_without("Content-Range").back_without("ETag");

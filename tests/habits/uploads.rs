@@ -2,6 +2,7 @@
 
 use crate::dialogue::*;
 
+#[expect(clippy::too_many_lines, reason = "one conversation after the other")]
 pub(crate) fn habits() -> Vec<(&'static str, Dialogue)> {
     let named = |step: Step, id: &str| {
         step.with(&format!("BITS-Session-Id: {id}"))

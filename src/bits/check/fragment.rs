@@ -52,9 +52,8 @@ pub(super) const RULES: &[Rule] = &[
         "A Fragment does not begin below the offset that the server told last, unless the connection broke.",
         "fragments repeat bytes that the server has").docs(Note),
     rule("BUP-FR-14", Warning, CLIENT, "Win32 Fragment",
-        "Bytes that are sent again are the same bytes.",
-        "fragments were sent again with other bytes")
-        .unchecked("it needs a digest of each fragment's content; a timeline takes none, and where one is given the rule is checked"),
+        "Bytes that are sent again are the same bytes. (Looked at where the same range comes twice within 16 fragments; behind its first 64 KiB at samples of 64 bytes in 4 KiB.)",
+        "fragments were sent again with other bytes"),
     rule("BUP-FR-15", Note, CLIENT, "MC-BUP note <10>",
         "Fragments have 5 KiB to 13 MiB, the last one may be shorter.",
         "sessions have fragments smaller or larger than Windows sends").spec(Off).docs(Off).once(),
@@ -314,7 +313,7 @@ fn content(view: &View<'_>, past: &Past, out: &mut Out<'_>) {
             )
         });
     }
-    if let (Some(range), Some(digest)) = (view.range(), view.facts.digest) {
+    if let Some((range, digest)) = view.whole_content() {
         let other = past
             .session
             .digests

@@ -249,7 +249,7 @@ impl Session {
             let end = range.first.saturating_add(view.facts.request.content);
             self.furthest = self.furthest.max(end);
         }
-        if let (Some(range), Some(digest)) = (view.range(), view.facts.digest) {
+        if let Some((range, digest)) = view.whole_content() {
             if self.digests.len() >= FEW {
                 self.digests.pop_front();
             }

@@ -104,6 +104,15 @@ impl<'f> View<'f> {
         })
     }
 
+    /// Returns the range of a Fragment whose content came whole and as it is in the file, with its digest.
+    pub(super) fn whole_content(&self) -> Option<(ContentRange, u64)> {
+        let range = self.range()?;
+        let span = range.last.saturating_sub(range.first).saturating_add(1);
+        let coded = value(self.asked(), Name::ContentEncoding).is_some();
+        let digest = self.facts.digest?;
+        (span == self.facts.request.content && !coded).then_some((range, digest))
+    }
+
     /// Returns what a Fragment is called in a sentence: `Fragment 0-9`.
     pub(super) fn fragment(&self) -> String {
         match self.facts.request.says.range {
