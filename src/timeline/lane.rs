@@ -25,6 +25,8 @@ pub(super) struct Lane {
     pub(super) torn: bool,
     /// Somebody said that the direction is not read as HTTP any more.
     pub(super) opaque_told: bool,
+    /// A head broke off: the bytes before that are what there is of it.
+    pub(super) head_cut: bool,
     pub(super) run: Option<Run>,
     /// Offset of the next byte.
     pub(super) offset: u64,
@@ -61,6 +63,7 @@ impl Lane {
             ended: false,
             torn: false,
             opaque_told: false,
+            head_cut: false,
             run: None,
             offset: 0,
             held: VecDeque::new(),
