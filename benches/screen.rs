@@ -237,7 +237,7 @@ fn filter_first_matches(bencher: Bencher<'_, '_>, length: u32) {
             terminal
                 .draw(|frame| drop(view::draw(frame, &model, &rows)))
                 .unwrap();
-            assert!(model.packets.len() > 0);
+            assert!(!model.packets.is_empty());
             (model, terminal)
         });
 }

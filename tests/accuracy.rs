@@ -69,9 +69,10 @@ fn measured(timeline: &Timeline) -> Row {
         .collect();
     Row {
         packets: timeline.exchanges().len(),
-        findings: match cells.is_empty() {
-            true => "-".to_owned(),
-            false => cells.join(", "),
+        findings: if cells.is_empty() {
+            "-".to_owned()
+        } else {
+            cells.join(", ")
         },
         right: timeline.findings().len(),
         wrong: 0,

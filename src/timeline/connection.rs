@@ -173,6 +173,9 @@ impl Live {
                 self.missing(stream, *len, *why, ledger);
                 seen.clear();
                 self.talk.skip(stream, *len, seen);
+                if *why == Missing::NotSeen && stream == Stream::Responses {
+                    self.unseen(seen, ledger);
+                }
                 self.read(at, &[], seen, ledger);
             }
             What::Closed { direction, how } => self.closed(at, *direction, *how, seen, ledger),

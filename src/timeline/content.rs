@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::bits::Packet;
-use crate::wire::Stream;
+use crate::wire::{Item, Seen, Stream};
 
 use super::connection::Live;
 use super::ledger::Ledger;
@@ -53,6 +53,22 @@ impl Live {
                 ledger.upload_progress(session, start, already, len, at);
             }
             Stream::Responses => ledger.download_progress(session, open.lies, already, len, at),
+        }
+    }
+
+    /// Takes note of content of answers that the capture missed.
+    pub(super) fn unseen(&self, seen: &[Seen], ledger: &mut Ledger) {
+        for found in seen {
+            let Item::Absent { len, .. } = found.item else {
+                continue;
+            };
+            let open = self.find(found.stream, found.exchange);
+            let open = open.and_then(|slot| self.open.get(slot));
+            if let Some(session) = open.and_then(|open| open.session)
+                && open.is_some_and(|open| open.request.packet == Some(Packet::Get))
+            {
+                ledger.download_unseen(session, len);
+            }
         }
     }
 

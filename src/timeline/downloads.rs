@@ -45,7 +45,25 @@ pub(super) fn lies(status: u16, ack: &Ack) -> Lies {
     }
 }
 
+/// Returns the end of a sentence about what arrived: the peers have it, the capture may not.
+fn but(unseen: u64) -> String {
+    match unseen {
+        0 => String::new(),
+        1 => "; 1 byte of content is missing from this capture".to_owned(),
+        _ => format!("; {unseen} bytes of content are missing from this capture"),
+    }
+}
+
 impl Ledger {
+    /// Takes note that content of a download passed which the capture missed.
+    pub(super) fn download_unseen(&mut self, no: u32, len: u64) {
+        if let Some((row, book)) = self.session(no)
+            && row.kind == SessionKind::Download
+        {
+            book.unseen = book.unseen.saturating_add(len);
+        }
+    }
+
     /// Returns the upload whose reply lies at this place.
     pub(super) fn upload_replying_at(&self, place: &Place) -> Option<u32> {
         if self.index.replies.is_empty() {
@@ -362,8 +380,8 @@ impl Ledger {
         if failed {
             self.move_to(session, State::Failed);
         } else if whole_file && row.state != State::Complete {
-            book.tale
-                .tell(row, "All bytes of the file have arrived.".to_owned());
+            let sentence = format!("All bytes of the file have arrived{}.", but(book.unseen));
+            book.tale.tell(row, sentence);
             self.move_to(session, State::Complete);
         }
     }
@@ -388,10 +406,11 @@ impl Ledger {
             && !book.wanted.is_empty()
             && book.passed.contains(&book.wanted)
         {
-            book.tale.tell(
-                row,
-                "All ranges that were asked for have arrived.".to_owned(),
+            let sentence = format!(
+                "All ranges that were asked for have arrived{}.",
+                but(book.unseen)
             );
+            book.tale.tell(row, sentence);
             self.move_to(session, State::Complete);
         }
     }

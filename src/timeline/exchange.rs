@@ -326,6 +326,9 @@ impl Live {
             return;
         }
         let ack = bits::packet::read_ack(head);
+        if let Some(message) = row.response.as_mut().filter(|_| ack.peerdist) {
+            message.set_hashes();
+        }
         row.status = Some(status);
         row.received = ack.received;
         row.error = ack.error.map(|code| WireError {

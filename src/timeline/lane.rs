@@ -18,6 +18,7 @@ struct Held {
 
 /// One direction.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub(super) struct Lane {
     pub(super) stream: Stream,
     pub(super) ended: bool,

@@ -76,6 +76,8 @@ pub(super) struct Book {
     pub(super) told: u64,
     /// Bytes of the file that passed.
     pub(super) passed: Runs,
+    /// Download: content that passed and is missing from the capture.
+    pub(super) unseen: u64,
     /// Bytes of the reply that passed.
     pub(super) reply: Runs,
     /// Download: bytes asked for.
