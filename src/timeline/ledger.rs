@@ -80,6 +80,8 @@ pub(super) struct Book {
     pub(super) unseen: u64,
     /// Bytes of the reply that passed.
     pub(super) reply: Runs,
+    /// Upload: a Close-Session got no answer, and may have closed it.
+    pub(super) closing: bool,
     /// Download: bytes asked for.
     pub(super) wanted: Runs,
     /// Download: several ranges were asked for in one request.

@@ -288,6 +288,12 @@ impl Ledger {
                 );
             }
             (_, Answer::Done | Answer::OutOfStep | Answer::Authenticate) => {}
+            (Packet::CloseSession, Answer::SessionNotFound) if book.closing => {
+                book.tale.tell(
+                    row,
+                    format!("Close-Session was answered {said}: the one before it, whose answer was lost, probably closed the session. The documents differ on whether a Windows client stops there or sends the whole file again."),
+                );
+            }
             (Packet::CancelSession, Answer::SessionNotFound) => {
                 book.tale.tell(
                     row,
@@ -447,6 +453,7 @@ impl Ledger {
             }
             _ => name.to_owned(),
         };
+        book.closing |= packet == Packet::CloseSession;
         let why = ended_by.unwrap_or("the connection went on without it");
         book.tale
             .tell(row, format!("{what} got no full answer: {why}."));
