@@ -220,7 +220,9 @@ fn filter_key_and_draw(bencher: Bencher<'_, '_>, length: u32) {
         .bench_local_values(|(mut model, mut terminal)| {
             press(&mut model, &rows, '0');
             terminal
-                .draw(|frame| drop(view::draw(frame, &model, &rows)))
+                .draw(|frame| {
+                    divan::black_box(view::draw(frame, &model, &rows));
+                })
                 .unwrap();
             (model, terminal)
         });
@@ -235,7 +237,9 @@ fn filter_first_matches(bencher: Bencher<'_, '_>, length: u32) {
         .bench_local_values(|(mut model, mut terminal)| {
             enter(&mut model, &rows);
             terminal
-                .draw(|frame| drop(view::draw(frame, &model, &rows)))
+                .draw(|frame| {
+                    divan::black_box(view::draw(frame, &model, &rows));
+                })
                 .unwrap();
             assert!(!model.packets.is_empty());
             (model, terminal)
