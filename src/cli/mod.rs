@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 
 mod failure;
 mod faults;
+mod kept;
 mod output;
 mod record;
 mod sieve;

@@ -8,14 +8,15 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use crate::capture::{self, CaptureFile, Writer};
+use crate::capture::Writer;
 use crate::event::Event;
 use crate::timeline::filter::Filter;
-use crate::timeline::{ReadBack, Remark, Timeline};
+use crate::timeline::{Remark, Timeline};
 use crate::tui::{self, Screen, Status};
 
 use super::check::Documents;
 use super::failure::Failure;
+use super::kept::{Kept, store};
 use super::output::{Format, Output};
 use super::record::{lock, write};
 use super::sieve::{self, Sieve};
@@ -74,8 +75,7 @@ fn headless(
 ) -> Result<ExitCode, Failure> {
     // What a session became decides about its first exchange, too: a filter waits for the end.
     let at_end = filter.is_some() && !source.is_followed();
-    let needs_heads = filter.as_ref().is_some_and(Filter::needs_heads);
-    let mut kept = needs_heads.then(|| Kept::of(&source)).transpose()?;
+    let mut kept = Kept::for_filter(filter.as_ref(), &source)?;
     let heads = kept.as_ref().map(Kept::read_back).transpose()?;
     let sieve = filter.map(|filter| Sieve::new(filter, heads));
     let mut output = Output::new(args.format, source.start_ns()).through(sieve);
@@ -85,8 +85,10 @@ fn headless(
     while !stop.load(Ordering::Relaxed) {
         match source.next() {
             Some(Ok(Step::Event { event, position })) => {
-                let copy = kept.as_mut().and_then(|kept| kept.copy.as_mut());
-                let position = store(copy, &event, position)?;
+                let position = match &mut kept {
+                    Some(kept) => kept.store(&event, position)?,
+                    None => position,
+                };
                 timeline.apply(&event, position);
             }
             Some(Ok(Step::Note(text))) => {
@@ -119,51 +121,6 @@ fn headless(
     output.changes(&timeline, &changes)?;
     output.finish(&timeline, truncated)?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Where heads and bodies are read back from while a source is read.
-struct Kept {
-    /// Goes away with the copy in it.
-    _folder: Option<tempfile::TempDir>,
-    /// Writes what positions do not read back from into our own form.
-    copy: Option<Writer>,
-    file: PathBuf,
-}
-
-impl Kept {
-    /// Uses the file itself where that is one of ours, else begins a copy of it.
-    fn of(source: &Source) -> Result<Self, Failure> {
-        if let Some(path) = source.direct() {
-            return Ok(Self {
-                _folder: None,
-                copy: None,
-                file: path.to_owned(),
-            });
-        }
-        let folder = stage::temporary_folder()?;
-        let file = folder.path().join("copy.pcapng");
-        let options = capture::Options {
-            start_ns: source.start_ns(),
-            ..capture::Options::default()
-        };
-        let copy = Writer::create(&file, options)?;
-        Ok(Self {
-            _folder: Some(folder),
-            copy: Some(copy),
-            file,
-        })
-    }
-
-    fn read_back(&self) -> Result<Arc<dyn ReadBack + Send + Sync>, Failure> {
-        Ok(Arc::new(CaptureFile::open(&self.file)?))
-    }
-
-    fn flush(&mut self) -> Result<(), Failure> {
-        if let Some(copy) = &mut self.copy {
-            copy.flush()?;
-        }
-        Ok(())
-    }
 }
 
 fn on_screen(args: &Args, source: Source, stop: &Arc<AtomicBool>) -> Result<ExitCode, Failure> {
@@ -270,13 +227,6 @@ fn load(
         }
     }
     lock(status).ended = true;
-}
-
-fn store(copy: Option<&mut Writer>, event: &Event, position: u64) -> Result<u64, Failure> {
-    match copy {
-        Some(writer) => Ok(writer.write(event)?),
-        None => Ok(position),
-    }
 }
 
 /// Makes a remark about a capture as such.

@@ -151,7 +151,7 @@ pub fn summary(summary: &Summary) -> String {
 }
 
 /// Returns `1 session`, `2 sessions`.
-fn count(number: u64, word: &str) -> String {
+pub fn count(number: u64, word: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {word}{plural}")
 }

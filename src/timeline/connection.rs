@@ -162,7 +162,7 @@ impl Live {
                 self.end_run(stream, |kind| kind != RunKind::Stray, ledger);
                 seen.clear();
                 self.talk.feed(stream, bytes, seen);
-                self.read(at, seen, ledger);
+                self.read(at, bytes, seen, ledger);
                 self.show_partial_head(stream, ledger);
             }
             What::Missing {
@@ -176,7 +176,10 @@ impl Live {
                 self.missing(stream, *len, *why, ledger);
                 seen.clear();
                 self.talk.skip(stream, *len, seen);
-                self.read(at, seen, ledger);
+                if *why == Missing::NotSeen && stream == Stream::Responses {
+                    self.unseen(seen, ledger);
+                }
+                self.read(at, &[], seen, ledger);
             }
             What::Closed { direction, how } => self.closed(at, *direction, *how, seen, ledger),
             What::Opened | What::Note(_) => {}
@@ -261,7 +264,8 @@ impl Live {
                 row.closed = row.closed.or(Some(at));
             }
             self.part(ledger);
-            ledger.findings.closed(self.locus.conn);
+            let by_server = self.ended_by.is_some_and(|by| by.starts_with("the server"));
+            ledger.findings.closed(self.locus.conn, by_server);
         }
     }
 
@@ -273,7 +277,7 @@ impl Live {
         self.lane(stream).ended = true;
         seen.clear();
         self.talk.finish(stream, seen);
-        self.read(at, seen, ledger);
+        self.read(at, &[], seen, ledger);
         self.end_run(stream, |_| true, ledger);
         for open in &mut self.open {
             match stream {

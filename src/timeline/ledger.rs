@@ -81,8 +81,12 @@ pub(super) struct Book {
     pub(super) told: u64,
     /// Bytes of the file that passed.
     pub(super) passed: Runs,
+    /// Download: content that passed and is missing from the capture.
+    pub(super) unseen: u64,
     /// Bytes of the reply that passed.
     pub(super) reply: Runs,
+    /// Upload: a Close-Session got no answer, and may have closed it.
+    pub(super) closing: bool,
     /// Download: bytes asked for.
     pub(super) wanted: Runs,
     /// Download: several ranges were asked for in one request.

@@ -15,7 +15,9 @@
 )]
 
 mod connection;
+mod content;
 pub mod coverage;
+mod digest;
 mod downloads;
 mod ending;
 mod exchange;
@@ -45,7 +47,7 @@ use crate::wire::Seen;
 use connection::Live;
 use ledger::Ledger;
 
-pub use crate::bits::check::{Finding, Level, Profile};
+pub use crate::bits::check::{Finding, Level, Profile, Rule};
 
 pub use coverage::Coverage;
 pub use read_back::{Chunk, ReadBack, Span};
@@ -198,6 +200,11 @@ impl Timeline {
     /// Returns the conformance findings in the order in which they were raised.
     pub fn findings(&self) -> &[Finding] {
         self.ledger.findings.list()
+    }
+
+    /// Returns how many findings of `rule` there are; of many the last ones are only counted.
+    pub fn findings_of_rule(&self, rule: &Rule) -> u32 {
+        self.ledger.findings.count_of(rule)
     }
 
     /// Yields the findings of exchange number `no`.

@@ -38,6 +38,11 @@ impl Filter {
         self.asks.needs_heads()
     }
 
+    /// Tells whether what becomes of a session changes what is taken of its packets.
+    pub fn needs_sessions(&self) -> bool {
+        self.asks.needs_sessions()
+    }
+
     /// Tells whether the filter takes an exchange.
     pub fn takes_exchange(&self, exchange: &Exchange, rows: &dyn Rows) -> bool {
         self.is_empty()

@@ -30,6 +30,7 @@ pub(super) fn sync(model: &mut Model, rows: &dyn Rows) {
         // Who looks through sessions sees the selected one's latest packet.
         let at_end = model.packets.cursor() + 1 >= model.packets.len();
         merge_packets(model, rows, &looked);
+        sift::after_sessions(model, rows);
         if at_end && model.focus == Focus::Sessions && !model.packets.follow {
             model.packets.select_at(usize::MAX);
         }

@@ -27,6 +27,7 @@ use super::row::{Connection, Exchange, Session};
 
 use eval::View;
 use expr::Expr;
+use field::Field;
 
 pub use complete::{Completion, complete};
 pub use error::{FilterError, nearest};
@@ -126,7 +127,15 @@ impl Filter {
 
     /// Tells whether any condition asks for a field that only a head has.
     pub fn needs_heads(&self) -> bool {
-        self.root.as_ref().is_some_and(Expr::needs_heads)
+        let root = self.root.as_ref();
+        root.is_some_and(|root| root.names(Field::needs_heads))
+    }
+
+    /// Tells whether any condition asks for what only a session says: its answer may change for packets
+    /// that are long over.
+    pub fn needs_sessions(&self) -> bool {
+        let root = self.root.as_ref();
+        root.is_some_and(|root| root.names(Field::is_of_session))
     }
 
     /// Returns the fields that are asked for, each once; a bare word asks for the URL.
@@ -176,7 +185,7 @@ pub fn exclude(expression: &str, field: &str, value: &str) -> Result<String, Fil
 
 /// Writes `field == value`; a field without a value is asked for as present.
 fn condition(field: &str, value: &str) -> Result<String, FilterError> {
-    let flag = field::Field::find(field).is_some_and(|found| found.kind == field::Kind::Flag);
+    let flag = Field::find(field).is_some_and(|found| found.kind == field::Kind::Flag);
     let text = if flag {
         field.to_owned()
     } else {
