@@ -139,7 +139,31 @@ pub enum Fact {
         cipher: String,
         server_name: Option<String>,
     },
+    /// A person marked an exchange, or took the mark away.
+    Mark {
+        #[serde(flatten)]
+        place: Anchor,
+        on: bool,
+    },
+    /// A person wrote about an exchange. The latest comment counts; an empty one takes it away.
+    Comment {
+        #[serde(flatten)]
+        place: Anchor,
+        comment: String,
+    },
     /// Said by a person or by something newer than this program.
     #[serde(other)]
     Other,
+}
+
+/// Ties a note to an exchange of its connection: on the client leg, the first byte of its request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Anchor {
+    /// [`Direction::ToClient`] where the request was not captured.
+    pub direction: Direction,
+    /// Bytes since the start of the direction.
+    pub offset: u64,
+    /// The number that the exchange had then: only a hint where to look.
+    #[serde(default)]
+    pub exchange: u32,
 }

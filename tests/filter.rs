@@ -199,6 +199,7 @@ fn matching(text: &str) -> Vec<u32> {
                 session: exchange.session.map(|_| &session),
                 connection: (exchange.conn == ConnId(1)).then_some(&connection),
                 heads: Some(&FewHeads),
+                margin: None,
             })
         })
         .map(|exchange| exchange.no)
@@ -349,6 +350,7 @@ fn fields_of_heads_are_absent_without_heads() {
         session: None,
         connection: None,
         heads: None,
+        margin: None,
     };
     for text in [
         "http.header.server",
@@ -378,6 +380,7 @@ fn sessions_are_selected_by_themselves_or_by_an_exchange() {
             session: Some(&session),
             connection: None,
             heads: None,
+            margin: None,
         });
         Filter::parse(text).unwrap().selects_session(&session, rows)
     };

@@ -2,7 +2,7 @@
 //!
 //! Connections, uploads and downloads all write here; each in a file of its own.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use crate::event::{ConnId, Leg};
 
 use super::findings::Findings;
 use super::intern::Texts;
+use super::margin::Annotation;
 use super::row::{Change, Connection, Exchange, Remark, Session, SessionKind, Text};
 use super::runs::Runs;
 use super::story::Tale;
@@ -28,6 +29,8 @@ pub(super) struct Ledger {
     pub(super) index: Index,
     pub(super) texts: Texts,
     pub(super) findings: Findings,
+    /// What people wrote, by the number of the exchange.
+    pub(super) annotations: BTreeMap<u32, Annotation>,
     changes: Vec<Packed>,
     /// Pings that are over and have no session yet: their end is told once it is known.
     held: Vec<u32>,

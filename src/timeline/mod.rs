@@ -24,6 +24,7 @@ mod findings;
 mod intern;
 mod lane;
 mod ledger;
+pub mod margin;
 mod oddity;
 mod open;
 mod place;
@@ -47,6 +48,7 @@ use ledger::Ledger;
 pub use crate::bits::check::{Finding, Level, Profile};
 
 pub use coverage::Coverage;
+pub use margin::{Annotation, Margin};
 pub use read_back::{Chunk, ReadBack, Span};
 pub use row::{
     Change, Connection, Exchange, Message, Outcome, Remark, Session, SessionKind, SessionState,
@@ -84,6 +86,11 @@ impl Timeline {
     pub fn apply(&mut self, event: &Event, position: u64) {
         self.generation = self.generation.wrapping_add(1);
         self.latest = self.latest.max(event.at);
+        if let What::Note(note) = &event.what
+            && self.ledger.annotate(event, note)
+        {
+            return;
+        }
         let row = self.row_of(event);
         let begins = event.leg == Leg::Client
             && matches!(event.what, What::Opening { .. } | What::Joined { .. });

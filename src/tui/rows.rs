@@ -8,7 +8,9 @@ use std::collections::HashMap;
 
 use crate::event::ConnId;
 use crate::timeline::filter::Heads;
-use crate::timeline::{Connection, Exchange, Outcome, Remark, Session, Timeline};
+use crate::timeline::{
+    Connection, Exchange, Finding, Margin, Outcome, Remark, Session, Timeline,
+};
 
 /// Rows to show.
 pub trait Rows {
@@ -25,6 +27,18 @@ pub trait Rows {
     /// Returns where heads are read back from, for filters that ask for them.
     fn heads(&self) -> Option<&dyn Heads> {
         None
+    }
+    /// Returns what stands beside the exchanges.
+    fn margin(&self) -> Option<&dyn Margin> {
+        None
+    }
+    /// Lists all findings in the order in which they were raised.
+    fn findings(&self) -> &[Finding] {
+        &[]
+    }
+    /// Lists the numbers of the exchanges that are marked or commented, rising.
+    fn annotated(&self) -> Vec<u32> {
+        Vec::new()
     }
 }
 
@@ -66,6 +80,18 @@ impl Rows for WithHeads<'_> {
     fn heads(&self) -> Option<&dyn Heads> {
         Some(self.heads)
     }
+
+    fn margin(&self) -> Option<&dyn Margin> {
+        Rows::margin(self.rows)
+    }
+
+    fn findings(&self) -> &[Finding] {
+        self.rows.findings()
+    }
+
+    fn annotated(&self) -> Vec<u32> {
+        Rows::annotated(self.rows)
+    }
 }
 
 impl Rows for Timeline {
@@ -96,6 +122,18 @@ impl Rows for Timeline {
     fn generation(&self) -> u64 {
         self.generation()
     }
+
+    fn margin(&self) -> Option<&dyn Margin> {
+        Some(self)
+    }
+
+    fn findings(&self) -> &[Finding] {
+        self.findings()
+    }
+
+    fn annotated(&self) -> Vec<u32> {
+        self.annotations().map(|(no, _)| no).collect()
+    }
 }
 
 /// Finds a connection among those in order of appearance: nearly always at its own number.
@@ -114,6 +152,7 @@ pub struct Pause {
     in_flight: HashMap<usize, Exchange>,
     pub exchanges: usize,
     remarks: usize,
+    findings: usize,
     generation: u64,
 }
 
@@ -131,6 +170,7 @@ impl Pause {
             in_flight: in_flight.iter().filter_map(copy).collect(),
             exchanges: rows.exchange_count(),
             remarks: rows.remarks().len(),
+            findings: rows.findings().len(),
             generation: rows.generation(),
         }
     }
@@ -180,6 +220,19 @@ impl Rows for Paused<'_> {
 
     fn heads(&self) -> Option<&dyn Heads> {
         self.now.heads()
+    }
+
+    fn margin(&self) -> Option<&dyn Margin> {
+        self.now.margin()
+    }
+
+    fn findings(&self) -> &[Finding] {
+        let findings = self.now.findings();
+        findings.get(..self.then.findings).unwrap_or(findings)
+    }
+
+    fn annotated(&self) -> Vec<u32> {
+        self.now.annotated()
     }
 }
 
