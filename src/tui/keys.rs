@@ -23,12 +23,14 @@ pub enum Command {
     Sessions,
     Packets,
     Coverage,
+    Findings,
     Log,
     CellLeft,
     CellRight,
     CellBack,
     CellOn,
     Carrier,
+    Breaker,
     Filter,
     Find,
     FindNext,
@@ -71,6 +73,8 @@ pub enum Context {
     Hex,
     /// The coverage of a file is on screen.
     Coverage,
+    /// The findings are on screen.
+    Findings,
     /// A line is being typed; every other key goes into it.
     Prompt,
 }
@@ -129,7 +133,7 @@ const fn row(
 }
 
 use Command as C;
-use Context::{Anywhere, Coverage, Hex, List, Panes, Prompt};
+use Context::{Anywhere, Coverage, Findings, Hex, List, Panes, Prompt};
 use KeyCode as K;
 
 /// All keys, in the order in which the help shows them.
@@ -138,6 +142,7 @@ pub const TABLE: &[Binding] = &[
     row(&[char('1')], C::Sessions, Anywhere, "sessions, with the packets of the selected one", ""),
     row(&[char('2')], C::Packets, Anywhere, "packets of all sessions", ""),
     row(&[char('3')], C::Coverage, Anywhere, "coverage: which bytes of the selected file passed", ""),
+    row(&[char('4')], C::Findings, Anywhere, "findings: which rules were broken, by whom, where", ""),
     row(&[char('6')], C::Log, Anywhere, "log: what was odd, and what the proxy says", ""),
     row(&[plain(K::Enter)], C::Open, Panes, "go deeper: packets, detail, detail on the whole screen", "open"),
     row(&[plain(K::Esc)], C::Back, Anywhere, "go back; at the top, remove the filter", ""),
@@ -158,6 +163,7 @@ pub const TABLE: &[Binding] = &[
     row(&[char(']')], C::CellOn, Coverage, "to where the next sign begins", "next sign"),
     row(&[char('[')], C::CellBack, Coverage, "to where the sign before ends", ""),
     row(&[plain(K::Enter)], C::Carrier, Coverage, "the first packet that carried this part", "its packet"),
+    row(&[plain(K::Enter)], C::Breaker, Findings, "the packet that broke the rule", "its packet"),
     row(&[char('/')], C::Filter, Panes, "filter: a word, or like  bits.error and time.wait > 30s", "filter"),
     row(&[char('F')], C::Follow, Anywhere, "follow: the newest row stays selected", "follow"),
     row(&[char(']')], C::NextProblem, Panes, "next problem", "problem"),

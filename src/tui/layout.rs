@@ -18,6 +18,7 @@ pub(super) struct Layout {
     pub packets: Option<Rect>,
     pub detail: Option<Rect>,
     pub cover: Option<Rect>,
+    pub findings: Option<Rect>,
     pub log: Option<Rect>,
     pub footer: Rect,
 }
@@ -68,7 +69,9 @@ pub(super) fn layout(model: &Model) -> Layout {
         below.height -= lists.height;
         out.detail = Some(below);
     }
-    if model.view == View::Packets {
+    if model.view == View::Findings {
+        out.findings = Some(lists);
+    } else if model.view == View::Packets {
         out.packets = Some(lists);
     } else if width >= WIDE {
         let mut left = lists;

@@ -8,6 +8,7 @@ mod catalog;
 mod copy;
 pub mod cover;
 mod filter;
+pub mod found;
 pub mod keys;
 mod layout;
 mod list;

@@ -15,6 +15,7 @@ use crate::timeline::{Chunk, Exchange, Session, Span};
 use super::catalog::{Catalog, exchange_at};
 use super::cover::Cover;
 use super::filter::{Filter, session_of};
+use super::found::{self, Found};
 use super::list::List;
 use super::menu::Menu;
 use super::rows::{Pause, Rows};
@@ -31,6 +32,8 @@ pub enum View {
     Packets,
     /// Sessions, and which bytes of the selected one's file passed.
     Coverage,
+    /// Which rules were broken, where.
+    Findings,
     Log,
 }
 
@@ -41,6 +44,7 @@ pub enum Focus {
     Sessions,
     Packets,
     Detail,
+    Findings,
     Log,
 }
 
@@ -51,17 +55,25 @@ pub enum Tab {
     Story,
     Head,
     Hex,
+    Findings,
     Timing,
 }
 
 impl Tab {
-    pub const ALL: [Self; 4] = [Self::Story, Self::Head, Self::Hex, Self::Timing];
+    pub const ALL: [Self; 5] = [
+        Self::Story,
+        Self::Head,
+        Self::Hex,
+        Self::Findings,
+        Self::Timing,
+    ];
 
     pub const fn name(self) -> &'static str {
         match self {
             Self::Story => "Story",
             Self::Head => "Head",
             Self::Hex => "Hex",
+            Self::Findings => "Findings",
             Self::Timing => "Timing",
         }
     }
@@ -122,6 +134,8 @@ pub type Read = Result<Chunk, String>;
 #[derive(Debug, Default)]
 pub struct Detail {
     pub tab: Tab,
+    /// Tab that was open before the findings were.
+    pub before: Option<Tab>,
     /// First line on screen (Story, Head, Timing).
     pub scroll: usize,
     /// Lines that there were when last drawn.
@@ -173,6 +187,7 @@ pub struct Model {
     /// Scope and count for which everything was looked through.
     pub recounted: Option<(u32, u32)>,
     pub log: LogView,
+    pub found: Found,
     pub cover: Cover,
     pub detail: Detail,
     pub filter: Filter,
@@ -233,6 +248,7 @@ impl Model {
                 follow: true,
                 ..LogView::default()
             },
+            found: Found::default(),
             cover: Cover::default(),
             detail: Detail::default(),
             filter: Filter::default(),
@@ -260,6 +276,9 @@ impl Model {
         let layout = super::layout::layout(self);
         self.sessions.fit(super::layout::rows_in(layout.sessions));
         self.packets.fit(super::layout::rows_in(layout.packets));
+        // The last line sums up.
+        let findings = super::layout::rows_in(layout.findings);
+        self.found.list.fit(findings.saturating_sub(1));
         let inner = |area: Option<ratatui::layout::Rect>| {
             area.map_or(0, |area| usize::from(super::layout::inside(area).height))
         };
@@ -272,6 +291,7 @@ impl Model {
     pub fn list(&self) -> Focus {
         match (self.view, self.focus) {
             (View::Log, _) => Focus::Log,
+            (View::Findings, _) => Focus::Findings,
             (View::Coverage, _) | (View::Sessions, Focus::Sessions) => Focus::Sessions,
             (View::Sessions, Focus::Detail) if self.packets.is_empty() => Focus::Sessions,
             _ => Focus::Packets,
@@ -284,6 +304,11 @@ impl Model {
             let row = self.sessions.selected()?;
             return rows.session(usize::try_from(row).ok()?);
         }
+        if self.view == View::Findings
+            && let Some(no) = found::selected(self, rows)?.session
+        {
+            return session_of(rows, no);
+        }
         session_of(rows, self.exchange(rows)?.session?)
     }
 
@@ -292,6 +317,10 @@ impl Model {
         if self.view == View::Coverage {
             // The list of packets may be another session's.
             return exchange_at(rows, self.cover.carriers.first()?.checked_sub(1)?);
+        }
+        if self.view == View::Findings {
+            let no = found::selected(self, rows)?.exchange?;
+            return exchange_at(rows, no.checked_sub(1)?);
         }
         exchange_at(rows, self.packets.selected()?)
     }

@@ -2,11 +2,12 @@
 //!
 //! Called by `update` and by what takes input for it; knows no keys.
 
+use super::catalog::exchange_at;
 use super::filter::Filter;
 use super::model::{Focus, Model, Tab, View};
 use super::rows::Rows;
 use super::update::refilter;
-use super::{sift, sync, want};
+use super::{found, sift, sync, want};
 
 /// Moves the selection, or scrolls, in the pane that has the focus.
 pub fn step(model: &mut Model, rows: &dyn Rows, by: isize) {
@@ -18,6 +19,10 @@ pub fn step(model: &mut Model, rows: &dyn Rows, by: isize) {
         }
         Focus::Packets => {
             model.packets.step(by);
+            fresh(model);
+        }
+        Focus::Findings => {
+            model.found.list.step(by);
             fresh(model);
         }
         Focus::Detail if model.detail.tab == Tab::Hex => scroll_hex(model, rows, by),
@@ -83,6 +88,9 @@ pub(super) fn back(model: &mut Model, rows: &dyn Rows) {
         Focus::Detail if model.zoom => model.zoom = false,
         Focus::Detail => model.focus = model.list(),
         Focus::Packets if model.view == View::Sessions => model.focus = Focus::Sessions,
+        Focus::Log | Focus::Findings if model.filter.is_empty() => {
+            show(model, rows, View::Sessions);
+        }
         Focus::Log => show(model, rows, View::Sessions),
         _ if model.view == View::Coverage => show(model, rows, View::Sessions),
         _ if !model.filter.is_empty() => {
@@ -97,6 +105,7 @@ pub(super) fn turn(model: &mut Model, by: isize) {
     let panes: &[Focus] = match model.view {
         View::Sessions => &[Focus::Sessions, Focus::Packets, Focus::Detail],
         View::Packets => &[Focus::Packets, Focus::Detail],
+        View::Findings => &[Focus::Findings, Focus::Detail],
         View::Log | View::Coverage => return,
     };
     let len = isize::try_from(panes.len()).unwrap_or(1);
@@ -127,6 +136,12 @@ pub fn show(model: &mut Model, rows: &dyn Rows, view: View) {
     model.zoom = false;
     let selected = model.packets.selected();
     let session = model.session(rows).map(|session| session.no);
+    // Who looked at findings goes on with the tab that was open before.
+    if let Some(tab) = model.detail.before.take()
+        && model.detail.tab == Tab::Findings
+    {
+        show_tab(model, tab);
+    }
     model.view = view;
     match view {
         View::Sessions => {
@@ -151,6 +166,54 @@ pub fn show(model: &mut Model, rows: &dyn Rows, view: View) {
                 model.sessions.select(no.saturating_sub(1));
             }
         }
+        View::Findings => {
+            model.focus = Focus::Findings;
+            model.detail.before = Some(model.detail.tab);
+            show_tab(model, Tab::Findings);
+        }
         View::Log => model.focus = Focus::Log,
+    }
+}
+
+/// Selects a packet: among its session's, where the list of sessions has that, else among all. Tells
+/// whether the filter hides it.
+pub(super) fn go_to(model: &mut Model, rows: &dyn Rows, row: u32) -> bool {
+    let session = exchange_at(rows, row).and_then(|exchange| exchange.session);
+    let listed = session
+        .and_then(|no| no.checked_sub(1))
+        .is_some_and(|session| model.sessions.select(session));
+    let view = if listed {
+        View::Sessions
+    } else {
+        View::Packets
+    };
+    model.sessions.follow = false;
+    show(model, rows, view);
+    sift::select(model, row);
+    model.packets.follow = false;
+    model.focus = Focus::Packets;
+    fresh(model);
+    model.packets.selected() == Some(row) || sift::is_busy(model)
+}
+
+/// Selects the packet of the selected finding, else its session.
+pub(super) fn open_breaker(model: &mut Model, rows: &dyn Rows) {
+    let Some(finding) = found::selected(model, rows) else {
+        return;
+    };
+    let (exchange, session) = (finding.exchange, finding.session);
+    if let Some(row) = exchange.and_then(|no| no.checked_sub(1)) {
+        if !go_to(model, rows, row) {
+            model.say("the filter hides this packet", true);
+        }
+    } else if let Some(row) = session.and_then(|no| no.checked_sub(1)) {
+        if !model.sessions.select(row) {
+            model.say("the filter hides this session", true);
+            return;
+        }
+        model.sessions.follow = false;
+        show(model, rows, View::Sessions);
+    } else {
+        model.say("this finding belongs to no packet", false);
     }
 }

@@ -8,9 +8,7 @@ use std::collections::HashMap;
 
 use crate::event::ConnId;
 use crate::timeline::filter::Heads;
-use crate::timeline::{
-    Connection, Exchange, Finding, Margin, Outcome, Remark, Session, Timeline,
-};
+use crate::timeline::{Connection, Exchange, Finding, Margin, Outcome, Remark, Session, Timeline};
 
 /// Rows to show.
 pub trait Rows {

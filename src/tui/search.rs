@@ -1,10 +1,11 @@
 //! Going to the next row that is wanted: one that contains a text, one that is a problem.
 
 use crate::bits::{Packet, hresult};
-use crate::timeline::{Exchange, Session};
+use crate::timeline::{Exchange, Level, Session};
 
 use super::catalog::exchange_at;
 use super::filter::contains;
+use super::found::finding_at;
 use super::keys::{self, Command};
 use super::model::{Focus, Model};
 use super::rows::Rows;
@@ -19,7 +20,16 @@ pub(super) fn find(model: &mut Model, rows: &dyn Rows, back: bool) {
         model.say(format!("nothing to find yet: {key}"), true);
         return;
     }
-    let found = if model.list() == Focus::Sessions {
+    let found = if model.list() == Focus::Findings {
+        let index = model.found.list.search(back, |row| {
+            finding_at(rows, row).is_some_and(|finding| {
+                [finding.id, &finding.text, finding.who.name()]
+                    .into_iter()
+                    .any(|text| contains(text, &needle))
+            })
+        });
+        go(model, rows, index)
+    } else if model.list() == Focus::Sessions {
         let index = model.sessions.search(back, |row| {
             usize::try_from(row)
                 .ok()
@@ -70,7 +80,11 @@ fn exchange_says(exchange: &Exchange, needle: &str) -> bool {
 
 /// Selects the next row that is a problem.
 pub(super) fn problem(model: &mut Model, rows: &dyn Rows, back: bool) {
-    let index = if model.list() == Focus::Sessions {
+    let index = if model.list() == Focus::Findings {
+        model.found.list.search(back, |row| {
+            finding_at(rows, row).is_some_and(|finding| finding.level >= Level::Warning)
+        })
+    } else if model.list() == Focus::Sessions {
         model.sessions.search(back, |row| {
             usize::try_from(row)
                 .ok()
@@ -96,6 +110,9 @@ fn go(model: &mut Model, rows: &dyn Rows, index: Option<usize>) -> bool {
         model.sessions.follow = false;
         model.sessions.select_at(index);
         sync::follow_session(model, rows);
+    } else if model.list() == Focus::Findings {
+        model.found.list.follow = false;
+        model.found.list.select_at(index);
     } else {
         model.packets.follow = false;
         model.packets.select_at(index);

@@ -13,11 +13,11 @@ use super::filter::Filter;
 use super::keys::{self, Command, Context};
 use super::menu::{self, Purpose};
 use super::model::{Ask, Focus, Model, PACKET_SORTS, Read, SESSION_SORTS, Side, Tab, View, Want};
-use super::navigate::{back, next_tab, open, turn};
+use super::navigate::{back, next_tab, open, open_breaker, turn};
 use super::rows::{Pause, Paused, Rows};
 use super::search::{find, problem};
 use super::{Status, mouse, prompt, want};
-use super::{cover, sift, sync};
+use super::{cover, found, sift, sync};
 
 pub use super::navigate::{fresh, show, show_offset, show_tab, step};
 pub use super::sift::is_busy;
@@ -178,6 +178,9 @@ pub fn contexts(model: &Model) -> Vec<Context> {
             Context::List,
         ];
     }
+    if model.view == View::Findings && model.focus == Focus::Findings {
+        contexts.push(Context::Findings);
+    }
     if model.detail.tab == Tab::Hex && model.view != View::Log {
         contexts.push(Context::Hex);
     }
@@ -185,7 +188,10 @@ pub fn contexts(model: &Model) -> Vec<Context> {
         contexts.push(Context::Panes);
     }
     contexts.push(Context::Anywhere);
-    if matches!(model.focus, Focus::Sessions | Focus::Packets) {
+    if matches!(
+        model.focus,
+        Focus::Sessions | Focus::Packets | Focus::Findings
+    ) {
         contexts.push(Context::List);
     }
     contexts
@@ -257,6 +263,8 @@ fn perform(model: &mut Model, rows: &dyn Rows, command: Command, effects: &mut V
         Command::CellBack => cover::turn(model, rows, true),
         Command::CellOn => cover::turn(model, rows, false),
         Command::Carrier => cover::open(model, rows),
+        Command::Findings => show(model, rows, View::Findings),
+        Command::Breaker => open_breaker(model, rows),
         Command::Log => show(model, rows, View::Log),
         Command::Filter => prompt::open(model, rows, Ask::Filter, None),
         Command::Find => prompt::open(model, rows, Ask::Find, None),
@@ -312,6 +320,7 @@ fn page(model: &Model) -> usize {
     match model.focus {
         Focus::Sessions => model.sessions.height,
         Focus::Packets => model.packets.height,
+        Focus::Findings => model.found.list.height,
         Focus::Detail if model.detail.tab == Tab::Hex => model.detail.height.saturating_sub(1),
         Focus::Detail => model.detail.height,
         Focus::Log => model.log.shown,
@@ -319,9 +328,10 @@ fn page(model: &Model) -> usize {
 }
 
 fn sort(model: &mut Model, rows: &dyn Rows, next: bool) {
-    let (list, names) = match model.focus {
-        Focus::Sessions => (&mut model.sessions, SESSION_SORTS),
-        _ => (&mut model.packets, PACKET_SORTS),
+    let (list, names): (_, &[&str]) = match model.focus {
+        Focus::Sessions => (&mut model.sessions, &SESSION_SORTS),
+        Focus::Findings => (&mut model.found.list, &found::SORTS),
+        _ => (&mut model.packets, &PACKET_SORTS),
     };
     if next {
         list.column = (list.column + 1) % names.len();
@@ -334,6 +344,8 @@ fn sort(model: &mut Model, rows: &dyn Rows, next: bool) {
     if model.focus == Focus::Sessions {
         sync::list_sessions(model, rows);
         sync::follow_session(model, rows);
+    } else if model.focus == Focus::Findings {
+        found::anew(model, rows);
     } else {
         sync::list_packets(model, rows);
     }
@@ -347,6 +359,8 @@ fn follow(model: &mut Model, rows: &dyn Rows) {
             return;
         }
         Focus::Sessions => &mut model.sessions,
+        Focus::Findings => &mut model.found.list,
+        Focus::Detail if model.view == View::Findings => &mut model.found.list,
         Focus::Packets | Focus::Detail => &mut model.packets,
     };
     list.follow = !list.follow;
@@ -433,4 +447,5 @@ pub fn refilter(model: &mut Model, rows: &dyn Rows, filter: Filter) {
         sync::follow_session(model, rows);
     }
     sync::list_packets(model, rows);
+    found::anew(model, rows);
 }

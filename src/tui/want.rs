@@ -26,7 +26,7 @@ pub(super) fn wanted(model: &Model, rows: &dyn Rows) -> Vec<Want> {
         _ if copying => heads(exchange),
         Tab::Head => heads(exchange),
         Tab::Hex => body(model, exchange).into_iter().collect(),
-        Tab::Story | Tab::Timing => Vec::new(),
+        Tab::Story | Tab::Findings | Tab::Timing => Vec::new(),
     }
 }
 

@@ -23,8 +23,8 @@ use crate::wire::Head;
 use crate::wire::Stream;
 
 use super::margin::{Annotation, Margin};
-use super::{Finding, Timeline};
 use super::row::{Connection, Exchange, Session};
+use super::{Finding, Timeline};
 
 use eval::View;
 use expr::Expr;
