@@ -102,6 +102,7 @@ fn connection() -> Connection {
         opened: Duration::ZERO,
         connect: None,
         first_close: None,
+        upstream_close: None,
         closed: None,
         exchanges: 5,
         to_server: 0,

@@ -39,12 +39,12 @@ impl Live {
             if open.requested == Half::Waiting || open.answered == Half::Waiting {
                 slot = slot.saturating_add(1);
             } else if let Some(open) = self.open.remove(slot) {
-                self.close_row(&open, at, ledger);
+                self.close_row(open, at, ledger);
             }
         }
     }
 
-    pub(super) fn close_row(&mut self, open: &Open, at: Duration, ledger: &mut Ledger) {
+    pub(super) fn close_row(&mut self, open: Open, at: Duration, ledger: &mut Ledger) {
         let outcome = match (open.requested, open.answered) {
             (Half::Broken, _) | (_, Half::Broken) => Outcome::Malformed,
             (_, Half::Done) if open.injected => Outcome::Injected,
@@ -60,10 +60,11 @@ impl Live {
         row.times.ended = Some(at);
         let session = row.session;
         if let Some(session) = session {
-            self.tell_session(session, open, ledger);
+            self.tell_session(session, &open, ledger);
         }
         ledger.settle(open.no);
-        self.judge(open, ledger);
+        self.judge(&open, ledger);
+        self.part_twins(open, ledger);
     }
 
     /// Carries out what the end of an exchange does to its session.

@@ -16,6 +16,7 @@ use super::margin::Annotation;
 use super::row::{Change, Connection, Exchange, Remark, Session, SessionKind, Text};
 use super::runs::Runs;
 use super::story::Tale;
+use super::twin::Upstream;
 
 /// All rows, and the indexes to find them.
 #[derive(Debug, Default)]
@@ -31,6 +32,10 @@ pub(super) struct Ledger {
     pub(super) findings: Findings,
     /// What people wrote, by the number of the exchange.
     pub(super) annotations: BTreeMap<u32, Annotation>,
+    /// Exchanges of which the legs differ, by number.
+    pub(super) upstreams: BTreeMap<u32, Upstream>,
+    /// The capture has upstream legs.
+    pub(super) two_legs: bool,
     changes: Vec<Packed>,
     /// Pings that are over and have no session yet: their end is told once it is known.
     held: Vec<u32>,

@@ -33,6 +33,7 @@ pub mod row;
 mod runs;
 mod story;
 mod text;
+mod twin;
 mod upload_index;
 mod uploads;
 
@@ -54,6 +55,8 @@ pub use row::{
     Change, Connection, Exchange, Message, Outcome, Remark, Session, SessionKind, SessionState,
     Summary, Text, Times, WireError,
 };
+
+pub use twin::{Legs, Upstream};
 
 /// Everything derived from the events so far.
 #[derive(Debug, Default)]
@@ -117,6 +120,7 @@ impl Timeline {
         };
         live.apply(event, position, &mut self.seen, &mut self.ledger);
         if live.is_over() {
+            live.settle_twin(true, &mut self.ledger);
             self.live.remove(&event.conn);
         }
     }
@@ -152,6 +156,7 @@ impl Timeline {
                 opened: event.at,
                 connect: None,
                 first_close: None,
+                upstream_close: None,
                 closed: None,
                 exchanges: 0,
                 to_server: 0,

@@ -1,0 +1,120 @@
+//! The findings on screen: listed, counted, sorted, filtered, and the packets behind them.
+
+#[path = "support/screen/mod.rs"]
+mod screen;
+
+use bitstap::tui::found::selected;
+use bitstap::tui::model::{Focus, Tab, View};
+use insta::assert_snapshot;
+use screen::Screen;
+use screen::rows::{Made, story};
+
+fn wide() -> Screen {
+    Screen::new(story(), 120, 40)
+}
+
+fn listed(screen: &Screen) -> Vec<u32> {
+    screen
+        .model
+        .found
+        .list
+        .on_screen()
+        .map(|(_, row)| row)
+        .collect()
+}
+
+#[test]
+fn the_findings_look_like_this() {
+    for (size, (width, height)) in [("80x24", (80, 24)), ("120x40", (120, 40))] {
+        let text = Screen::new(story(), width, height).keys("4j").text();
+        assert_snapshot!(format!("findings_{size}"), text);
+        let text = Screen::new(story(), width, height)
+            .keys("<Enter>]<Right><Right><Right><Right>")
+            .text();
+        assert_snapshot!(format!("findings_tab_{size}"), text);
+    }
+    let empty = Screen::new(Made::default(), 80, 24).keys("4").text();
+    assert!(empty.contains("No rule has been broken so far."), "{empty}");
+}
+
+#[test]
+fn enter_goes_to_the_packet_and_the_tab_comes_back() {
+    let mut screen = wide();
+    screen.keys("4jj<Enter>");
+    assert_eq!(screen.model.view, View::Sessions);
+    assert_eq!(screen.model.focus, Focus::Packets);
+    assert_eq!(screen.model.scope, Some(1));
+    assert_eq!(screen.model.packets.selected(), Some(9));
+    assert_eq!(screen.model.detail.tab, Tab::Story);
+}
+
+#[test]
+fn a_finding_of_a_session_goes_to_the_session() {
+    let mut screen = wide();
+    screen.keys("jj4<End><Enter>");
+    assert_eq!(screen.model.view, View::Sessions);
+    assert_eq!(screen.model.sessions.selected(), Some(0));
+    assert_eq!(screen.model.focus, Focus::Sessions);
+}
+
+#[test]
+fn brackets_pass_over_notes() {
+    let mut screen = wide();
+    screen.keys("4]");
+    assert_eq!(screen.model.found.list.selected(), Some(2));
+    screen.keys("[");
+    assert_eq!(screen.model.found.list.selected(), Some(0));
+}
+
+#[test]
+fn equals_keeps_one_rule_and_the_packets_that_broke_it() {
+    let mut screen = wide();
+    screen.keys("4=<Enter>");
+    assert_eq!(screen.model.filter.text(), "finding == \"BUP-FR-12\"");
+    assert_eq!(listed(&screen), [0, 2]);
+    assert_eq!(screen.model.found.counts, [1, 1, 0]);
+    screen.keys("2");
+    assert_eq!(screen.model.packets.len(), 2);
+    screen.keys("<Esc>4!<Enter>");
+    assert_eq!(screen.model.filter.text(), "not finding == \"BUP-FR-12\"");
+    assert_eq!(listed(&screen), [1, 3]);
+}
+
+#[test]
+fn a_level_is_asked_of_each_finding_by_itself() {
+    let mut screen = wide();
+    screen.keys("4/finding.level >= warning<Enter>");
+    assert_eq!(listed(&screen), [0, 2, 3]);
+    screen.keys("<Esc>4/finding.level == note<Enter>2");
+    assert_eq!(screen.model.packets.len(), 1, "packet 8 has a note, too");
+}
+
+#[test]
+fn the_order_is_by_level_rule_or_packet() {
+    let mut screen = wide();
+    screen.keys("4s");
+    assert_eq!(listed(&screen), [2, 0, 3, 1]);
+    screen.keys("S");
+    assert_eq!(listed(&screen), [1, 0, 3, 2]);
+    screen.keys("Ss");
+    assert_eq!(listed(&screen), [3, 1, 0, 2]);
+}
+
+#[test]
+fn findings_that_come_later_are_listed_and_the_selection_stays() {
+    let mut screen = wide();
+    screen.keys("4j");
+    let more = screen.rows.findings[0].clone();
+    screen.rows.findings.push(more);
+    screen.send(bitstap::tui::update::Input::Rows);
+    assert_eq!(listed(&screen).len(), 5);
+    let finding = selected(&screen.model, &screen.rows).map(|finding| finding.id);
+    assert_eq!(finding, Some("BUP-ER-04"));
+}
+
+#[test]
+fn a_text_is_found_in_findings() {
+    let mut screen = wide();
+    screen.keys("4<C-f>nobody<Enter>");
+    assert_eq!(screen.model.found.list.selected(), Some(3));
+}
