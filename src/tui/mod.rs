@@ -5,6 +5,7 @@
 //! [`Status`] and a way to read bytes back, and nothing of sockets or captures.
 
 mod catalog;
+pub mod compare;
 mod copy;
 pub mod cover;
 mod filter;
@@ -296,6 +297,11 @@ impl Running {
                     let chunk = read_back.read(want.span, want.from, want.len);
                     let chunk = chunk.map_err(|error| error.to_string());
                     let answer = Input::Read(want, chunk);
+                    update::update(&mut self.model, &*read(&timeline), answer);
+                }
+                Effect::Compare(pair) => {
+                    let compared = compare::compare(&*self.screen.read_back, pair);
+                    let answer = Input::Compared(pair, compared);
                     update::update(&mut self.model, &*read(&timeline), answer);
                 }
                 Effect::Save(path) => {

@@ -13,6 +13,7 @@ use crate::timeline::filter::{Completion, FilterError};
 use crate::timeline::{Chunk, Exchange, Session, Span};
 
 use super::catalog::{Catalog, exchange_at};
+use super::compare::{Compared, Pair};
 use super::cover::Cover;
 use super::filter::{Filter, session_of};
 use super::found::{self, Found};
@@ -54,15 +55,18 @@ pub enum Tab {
     #[default]
     Story,
     Head,
+    /// What differs between the legs.
+    Upstream,
     Hex,
     Findings,
     Timing,
 }
 
 impl Tab {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Story,
         Self::Head,
+        Self::Upstream,
         Self::Hex,
         Self::Findings,
         Self::Timing,
@@ -72,6 +76,7 @@ impl Tab {
         match self {
             Self::Story => "Story",
             Self::Head => "Head",
+            Self::Upstream => "Upstream",
             Self::Hex => "Hex",
             Self::Findings => "Findings",
             Self::Timing => "Timing",
@@ -148,6 +153,8 @@ pub struct Detail {
     pub offset: u64,
     /// What was read for this exchange.
     pub reads: Vec<(Want, Read)>,
+    /// Bodies of this exchange that were compared.
+    pub compared: Vec<(Pair, Result<Compared, String>)>,
 }
 
 /// A sentence for the last line.
@@ -342,6 +349,12 @@ impl Model {
     pub fn read(&self, want: &Want) -> Option<&Read> {
         let (_, read) = self.detail.reads.iter().find(|(had, _)| had == want)?;
         Some(read)
+    }
+
+    /// Returns what came of comparing two bodies.
+    pub fn compared(&self, pair: &Pair) -> Option<&Result<Compared, String>> {
+        let (_, compared) = self.detail.compared.iter().find(|(had, _)| had == pair)?;
+        Some(compared)
     }
 
     /// Says something on the last line.

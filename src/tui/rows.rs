@@ -8,7 +8,9 @@ use std::collections::HashMap;
 
 use crate::event::ConnId;
 use crate::timeline::filter::Heads;
-use crate::timeline::{Connection, Exchange, Finding, Margin, Outcome, Remark, Session, Timeline};
+use crate::timeline::{
+    Connection, Exchange, Finding, Legs, Margin, Outcome, Remark, Session, Timeline,
+};
 
 /// Rows to show.
 pub trait Rows {
@@ -33,6 +35,10 @@ pub trait Rows {
     /// Lists all findings in the order in which they were raised.
     fn findings(&self) -> &[Finding] {
         &[]
+    }
+    /// Tells how the legs of an exchange compare.
+    fn legs(&self, _: &Exchange) -> Legs<'_> {
+        Legs::One
     }
     /// Lists the numbers of the exchanges that are marked or commented, rising.
     fn annotated(&self) -> Vec<u32> {
@@ -87,6 +93,10 @@ impl Rows for WithHeads<'_> {
         self.rows.findings()
     }
 
+    fn legs(&self, exchange: &Exchange) -> Legs<'_> {
+        self.rows.legs(exchange)
+    }
+
     fn annotated(&self) -> Vec<u32> {
         Rows::annotated(self.rows)
     }
@@ -127,6 +137,10 @@ impl Rows for Timeline {
 
     fn findings(&self) -> &[Finding] {
         self.findings()
+    }
+
+    fn legs(&self, exchange: &Exchange) -> Legs<'_> {
+        self.legs(exchange)
     }
 
     fn annotated(&self) -> Vec<u32> {
@@ -227,6 +241,10 @@ impl Rows for Paused<'_> {
     fn findings(&self) -> &[Finding] {
         let findings = self.now.findings();
         findings.get(..self.then.findings).unwrap_or(findings)
+    }
+
+    fn legs(&self, exchange: &Exchange) -> Legs<'_> {
+        self.now.legs(exchange)
     }
 
     fn annotated(&self) -> Vec<u32> {

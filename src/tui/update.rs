@@ -9,6 +9,7 @@ use std::time::Duration;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, MouseEvent};
 use ratatui::layout::Size;
 
+use super::compare::{Compared, Pair};
 use super::filter::Filter;
 use super::keys::{self, Command, Context};
 use super::menu::{self, Purpose};
@@ -40,6 +41,8 @@ pub enum Input {
     Status(Box<Status>),
     /// What came of [`Effect::Read`].
     Read(Want, Read),
+    /// What came of [`Effect::Compare`].
+    Compared(Pair, Result<Compared, String>),
     /// What came of [`Effect::Save`] or [`Effect::Copy`]: a sentence either way.
     Saved(Result<String, String>),
     /// What only drawing can tell.
@@ -60,6 +63,8 @@ pub struct Drawn {
 pub enum Effect {
     /// Read bytes back and answer with [`Input::Read`].
     Read(Want),
+    /// Compare two bodies and answer with [`Input::Compared`].
+    Compare(Pair),
     /// Save the temporary capture and answer with [`Input::Saved`].
     Save(PathBuf),
     /// Give a text to the terminal's clipboard and to a file, and answer with [`Input::Saved`].
@@ -77,7 +82,10 @@ pub enum Effect {
 /// Takes one input.
 pub fn update(model: &mut Model, rows: &dyn Rows, input: Input) -> Vec<Effect> {
     let mut effects = Vec::new();
-    if matches!(input, Input::Drawn(_) | Input::Read(..)) {
+    if matches!(
+        input,
+        Input::Drawn(_) | Input::Read(..) | Input::Compared(..)
+    ) {
         take(model, rows, input, &mut effects);
         return effects;
     }
@@ -108,6 +116,16 @@ pub fn update(model: &mut Model, rows: &dyn Rows, input: Input) -> Vec<Effect> {
     for want in wanted {
         if model.read(&want).is_none() {
             effects.push(Effect::Read(want));
+        }
+    }
+    let pairs = match &pause {
+        Some(then) => want::pairs(model, &Paused { now: rows, then }),
+        None => want::pairs(model, rows),
+    };
+    model.detail.compared.retain(|(had, _)| pairs.contains(had));
+    for pair in pairs {
+        if model.compared(&pair).is_none() {
+            effects.push(Effect::Compare(pair));
         }
     }
     effects
@@ -153,6 +171,10 @@ fn take(model: &mut Model, rows: &dyn Rows, input: Input, effects: &mut Vec<Effe
         Input::Read(want, read) => {
             model.detail.reads.retain(|(had, _)| *had != want);
             model.detail.reads.push((want, read));
+        }
+        Input::Compared(pair, compared) => {
+            model.detail.compared.retain(|(had, _)| *had != pair);
+            model.detail.compared.push((pair, compared));
         }
         Input::Saved(Ok(text)) => model.say(text, false),
         Input::Saved(Err(text)) => model.say(text, true),

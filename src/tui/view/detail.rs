@@ -8,7 +8,7 @@ use super::super::model::{Focus, Model, Tab};
 use super::super::rows::Rows;
 use super::super::theme::{Role, style};
 use super::paint::{Pen, pane};
-use super::{breach, head, hex, story, timing};
+use super::{breach, head, hex, story, timing, upstream};
 
 /// Draws the pane; returns how many lines the open tab has.
 pub(super) fn draw(buf: &mut Buffer, area: Rect, model: &Model, rows: &dyn Rows) -> usize {
@@ -24,6 +24,7 @@ pub(super) fn draw(buf: &mut Buffer, area: Rect, model: &Model, rows: &dyn Rows)
     let lines = match model.detail.tab {
         Tab::Story => story::lines(model, rows, width),
         Tab::Head => head::lines(model, rows, width),
+        Tab::Upstream => upstream::lines(model, rows, width),
         Tab::Findings => breach::lines(model, rows, width),
         Tab::Timing => timing::lines(model, rows, width),
         Tab::Hex => {

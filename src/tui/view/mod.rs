@@ -31,6 +31,7 @@ mod paint;
 mod sessions;
 mod story;
 mod timing;
+mod upstream;
 
 use ratatui::Frame;
 
