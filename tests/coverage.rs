@@ -181,7 +181,7 @@ fn what_is_copied_and_marked_is_the_packet_under_the_cursor() {
     screen.keys("jj3kkm");
     let first = screen.model.cover.carriers[0];
     assert_eq!(screen.model.cover.session, Some(1));
-    assert!(screen.model.marks.contains(&(first - 1)));
+    assert!(matches!(screen.effects.last(), Some(Effect::Annotate(_))));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::capture::{self, Reader, Record};
+use crate::capture::{self, Appender, Reader, Record};
 use crate::event::{ConnId, Event};
 
 use super::failure::{Failure, WithHint};
@@ -100,6 +100,14 @@ impl Source {
             [lane] if lane.reader.is_ours() => Some(&lane.path),
             _ => None,
         }
+    }
+
+    /// Returns what adds notes to the one file that was read, or why nothing can be added.
+    pub(super) fn appender(&self) -> Result<Appender, String> {
+        let [lane] = self.lanes.as_slice() else {
+            return Err("several files are open: open the one to write into alone".to_owned());
+        };
+        Appender::after(&lane.reader, &lane.path).map_err(|error| error.to_string())
     }
 
     /// Returns the next step in order of time; `None` at the end of all files.

@@ -13,10 +13,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bits::check::Profile;
 use crate::capture::{CaptureFile, Options, Writer};
-use crate::relay::{Relay, queue};
+use crate::relay::Relay;
+use crate::relay::queue::{self, queue};
 use crate::report::json::Ready;
 use crate::timeline::{Chunk, ReadBack, Span, Timeline};
-use crate::tui::{self, Ended, Look, Recording, Save, Screen, Status};
+use crate::tui::{self, Annotate, Ended, Look, Recording, Save, Screen, Status};
 
 use super::failure::{Failure, WithHint};
 use super::output::{Format, Output};
@@ -176,13 +177,14 @@ impl Stage {
             pulse,
         }
         .spawn(events)?;
+        let annotate = on_screen.then(|| annotator(&runtime, &sender, &status));
         let relay = runtime.spawn(plan.relay.run(sender, stop.clone()));
         if let Some(idle) = plan.until.idle {
             runtime.spawn(stop_when_idle(beat, idle, stop.clone()));
         }
         let driver = runtime.spawn(driver(stop.clone()));
 
-        let ended = if on_screen {
+        let ended = if let Some(annotate) = annotate {
             let shown = tui::run(Screen {
                 timeline,
                 status: status.clone(),
@@ -190,6 +192,7 @@ impl Stage {
                 look: plan.appearance.look(),
                 stop: screen_stop,
                 save: store.saver(),
+                annotate,
                 follow: true,
                 filter: String::new(),
             });
@@ -220,6 +223,21 @@ impl Stage {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Makes what hands notes of a person to the recorder, as the relay hands it events.
+fn annotator(runtime: &Runtime, queue: &queue::Sender, status: &Arc<Mutex<Status>>) -> Annotate {
+    let (runtime, queue, status) = (runtime.handle().clone(), queue.clone(), status.clone());
+    Box::new(move |event| {
+        if !runtime.block_on(queue.send(event)) {
+            return Err("the recording is over".to_owned());
+        }
+        let recording = lock(&status).recording.clone();
+        Ok(match recording {
+            Some(Recording { failed: None, .. }) => "it is in the capture".to_owned(),
+            _ => "nothing is recorded: it goes with the screen".to_owned(),
+        })
+    })
 }
 
 /// Where a run's events go on disk.

@@ -32,6 +32,8 @@ pub(super) struct Ledger {
     pub(super) findings: Findings,
     /// What people wrote, by the number of the exchange.
     pub(super) annotations: BTreeMap<u32, Annotation>,
+    /// How often people wrote.
+    pub(super) annotated: u64,
     /// Exchanges of which the legs differ, by number.
     pub(super) upstreams: BTreeMap<u32, Upstream>,
     /// The capture has upstream legs.

@@ -42,6 +42,11 @@ impl Timeline {
         let all = self.ledger.annotations.iter();
         all.map(|(no, annotation)| (*no, annotation))
     }
+
+    /// Returns how often people wrote.
+    pub fn annotation_version(&self) -> u64 {
+        self.ledger.annotated
+    }
 }
 
 /// Returns the place by which a note finds `exchange` again.
@@ -73,6 +78,7 @@ impl Ledger {
             .filter(|row| is_meant(row))
             .or_else(|| self.exchanges.iter().find(|row| is_meant(row)))
             .map(|row| row.no);
+        self.annotated = self.annotated.wrapping_add(1);
         if let Some(no) = exchange {
             let annotation = self.annotations.entry(no).or_default();
             match &note.fact {

@@ -10,6 +10,7 @@ mod copy;
 pub mod cover;
 mod filter;
 pub mod found;
+mod jot;
 pub mod keys;
 mod layout;
 mod list;
@@ -36,9 +37,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use ratatui::crossterm::event::{self, Event};
+use ratatui::crossterm::event::{self, Event as Happened};
 use ratatui::layout::Size;
 
+use crate::event::{Event, What};
 use crate::timeline::filter::HeadsOf;
 use crate::timeline::{ReadBack, Timeline};
 use filter::Filter;
@@ -87,6 +89,9 @@ pub struct Look {
 /// Saves the temporary capture under a name while it goes on; answers with a sentence.
 pub type Save = Box<dyn FnMut(&Path) -> Result<String, String>>;
 
+/// Keeps what a person wrote; answers with where that is, as the end of a sentence, or why it cannot.
+pub type Annotate = Box<dyn FnMut(Event) -> Result<String, String>>;
+
 /// What the screen is plugged into.
 pub struct Screen {
     pub timeline: Arc<RwLock<Timeline>>,
@@ -97,6 +102,7 @@ pub struct Screen {
     pub stop: Arc<AtomicBool>,
     /// Carries out `:w FILE`; `None` where there is nothing to save.
     pub save: Option<Save>,
+    pub annotate: Annotate,
     /// Begins with the newest session selected, as `F` does, until the user goes elsewhere.
     pub follow: bool,
     /// The filter to begin with; one that is none shows everything.
@@ -216,11 +222,11 @@ impl Running {
         }
         for _ in 0..BURST {
             let input = match event::read()? {
-                Event::Key(key) => Some(Input::Key(key)),
-                Event::Paste(text) => Some(Input::Paste(text)),
-                Event::Mouse(event) => Some(Input::Mouse(event)),
-                Event::Resize(width, height) => Some(Input::Resize(Size::new(width, height))),
-                Event::FocusGained | Event::FocusLost => None,
+                Happened::Key(key) => Some(Input::Key(key)),
+                Happened::Paste(text) => Some(Input::Paste(text)),
+                Happened::Mouse(event) => Some(Input::Mouse(event)),
+                Happened::Resize(width, height) => Some(Input::Resize(Size::new(width, height))),
+                Happened::FocusGained | Happened::FocusLost => None,
             };
             if let Some(input) = input
                 && let Flow::Break(save_as) = self.take(input)?
@@ -303,6 +309,15 @@ impl Running {
                     let compared = compare::compare(&*self.screen.read_back, pair);
                     let answer = Input::Compared(pair, compared);
                     update::update(&mut self.model, &*read(&timeline), answer);
+                }
+                Effect::Annotate(event) => {
+                    let text = match &event.what {
+                        What::Note(note) => note.text.trim_end_matches('.').to_owned(),
+                        _ => String::new(),
+                    };
+                    let kept = (self.screen.annotate)(event);
+                    let kept = kept.map(|place| format!("{text}; {place}"));
+                    update::update(&mut self.model, &*read(&timeline), Input::Saved(kept));
                 }
                 Effect::Save(path) => {
                     let saved = match &mut self.screen.save {

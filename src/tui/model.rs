@@ -2,7 +2,7 @@
 //!
 //! Changed by `update` alone; knows no view, no terminal and no clock.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -96,6 +96,8 @@ pub enum Ask {
     Filter,
     Find,
     Command,
+    /// What to write about a packet.
+    Comment,
     /// Where to save the temporary capture, before leaving.
     SaveAs,
 }
@@ -113,6 +115,8 @@ pub struct Prompt {
     pub offers: Vec<Completion>,
     /// An offer is in the line: which, and what was there before with the cursor's place.
     pub cycle: Option<(usize, String, usize)>,
+    /// Comment: the packet that it is about.
+    pub row: Option<u32>,
 }
 
 /// Which message of an exchange.
@@ -207,8 +211,8 @@ pub struct Model {
     pub help: Option<usize>,
     pub help_lines: usize,
     pub menu: Option<Menu>,
-    /// Rows that the user marked.
-    pub marks: BTreeSet<u32>,
+    /// Version of what people wrote at the last look.
+    pub annotated: u64,
     pub pause: Option<Arc<Pause>>,
     /// Exchanges that came after the pause.
     pub behind: usize,
@@ -265,7 +269,7 @@ impl Model {
             help: None,
             help_lines: 0,
             menu: None,
-            marks: BTreeSet::new(),
+            annotated: 0,
             pause: None,
             behind: 0,
             reveal: false,

@@ -44,6 +44,10 @@ pub trait Rows {
     fn annotated(&self) -> Vec<u32> {
         Vec::new()
     }
+    /// Returns a number that differs after people wrote.
+    fn annotation_version(&self) -> u64 {
+        0
+    }
 }
 
 /// A timeline whose heads can be read back.
@@ -100,6 +104,10 @@ impl Rows for WithHeads<'_> {
     fn annotated(&self) -> Vec<u32> {
         Rows::annotated(self.rows)
     }
+
+    fn annotation_version(&self) -> u64 {
+        self.rows.annotation_version()
+    }
 }
 
 impl Rows for Timeline {
@@ -145,6 +153,10 @@ impl Rows for Timeline {
 
     fn annotated(&self) -> Vec<u32> {
         self.annotations().map(|(no, _)| no).collect()
+    }
+
+    fn annotation_version(&self) -> u64 {
+        self.annotation_version()
     }
 }
 
@@ -249,6 +261,10 @@ impl Rows for Paused<'_> {
 
     fn annotated(&self) -> Vec<u32> {
         self.now.annotated()
+    }
+
+    fn annotation_version(&self) -> u64 {
+        self.now.annotation_version()
     }
 }
 

@@ -9,6 +9,8 @@ use std::time::Duration;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, MouseEvent};
 use ratatui::layout::Size;
 
+use crate::event::Event;
+
 use super::compare::{Compared, Pair};
 use super::filter::Filter;
 use super::keys::{self, Command, Context};
@@ -18,7 +20,7 @@ use super::navigate::{back, next_tab, open, open_breaker, turn};
 use super::rows::{Pause, Paused, Rows};
 use super::search::{find, problem};
 use super::{Status, mouse, prompt, want};
-use super::{cover, found, sift, sync};
+use super::{cover, found, jot, sift, sync};
 
 pub use super::navigate::{fresh, show, show_offset, show_tab, step};
 pub use super::sift::is_busy;
@@ -43,7 +45,7 @@ pub enum Input {
     Read(Want, Read),
     /// What came of [`Effect::Compare`].
     Compared(Pair, Result<Compared, String>),
-    /// What came of [`Effect::Save`] or [`Effect::Copy`]: a sentence either way.
+    /// What came of [`Effect::Save`], [`Effect::Copy`] or [`Effect::Annotate`]: a sentence either way.
     Saved(Result<String, String>),
     /// What only drawing can tell.
     Drawn(Drawn),
@@ -65,6 +67,8 @@ pub enum Effect {
     Read(Want),
     /// Compare two bodies and answer with [`Input::Compared`].
     Compare(Pair),
+    /// Keep what a person wrote and answer with [`Input::Saved`].
+    Annotate(Event),
     /// Save the temporary capture and answer with [`Input::Saved`].
     Save(PathBuf),
     /// Give a text to the terminal's clipboard and to a file, and answer with [`Input::Saved`].
@@ -297,8 +301,9 @@ fn perform(model: &mut Model, rows: &dyn Rows, command: Command, effects: &mut V
         Command::Only => menu::open(model, rows, Purpose::Only),
         Command::Without => menu::open(model, rows, Purpose::Without),
         Command::Copy => menu::open(model, rows, Purpose::Copy),
-        Command::Mark => mark(model, rows),
-        Command::NextMark => next_mark(model, rows),
+        Command::Mark => jot::mark(model, rows, effects),
+        Command::NextMark => jot::next(model, rows),
+        Command::Comment => jot::comment(model, rows),
         Command::SortColumn => sort(model, rows, true),
         Command::SortDirection => sort(model, rows, false),
         Command::Follow => follow(model, rows),
@@ -407,46 +412,6 @@ fn pause(model: &mut Model, rows: &dyn Rows) {
         let in_flight = model.catalog.in_flight();
         model.pause = Some(Arc::new(Pause::take(rows, in_flight)));
     }
-}
-
-fn mark(model: &mut Model, rows: &dyn Rows) {
-    let Some(exchange) = model.exchange(rows) else {
-        return;
-    };
-    let Some(row) = exchange.no.checked_sub(1) else {
-        return;
-    };
-    let text = if model.marks.remove(&row) {
-        format!("packet {} is no longer marked", exchange.no)
-    } else {
-        model.marks.insert(row);
-        format!("packet {} is marked", exchange.no)
-    };
-    model.say(text, false);
-}
-
-/// Selects the next marked packet in the list, else in the list of all.
-fn next_mark(model: &mut Model, rows: &dyn Rows) {
-    let marks = &model.marks;
-    let found = model.packets.search(false, |row| marks.contains(&row));
-    if let Some(index) = found {
-        model.packets.follow = false;
-        model.packets.select_at(index);
-    } else if let Some(row) = marks.first().copied() {
-        show(model, rows, View::Packets);
-        sift::select(model, row);
-        if model.packets.selected() != Some(row) {
-            model.say("the filter hides the marked packets", true);
-            return;
-        }
-    } else {
-        model.say("no packet is marked", true);
-        return;
-    }
-    if model.view != View::Log {
-        model.focus = Focus::Packets;
-    }
-    fresh(model);
 }
 
 fn other_body(model: &mut Model, rows: &dyn Rows) {

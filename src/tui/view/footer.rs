@@ -256,6 +256,7 @@ fn words(prompt: &Prompt) -> (&'static str, String, Role) {
         }
         Ask::Find => ("find: ", "URL, packet, status, error"),
         Ask::Command => (":", "q, w FILE, goto N, offset N, help"),
+        Ask::Comment => ("comment: ", "empty: none  Esc: as it was"),
         Ask::SaveAs => ("save capture as: ", "empty: do not keep  Esc: stay"),
     };
     (label, note.to_owned(), Role::Dim)

@@ -19,7 +19,7 @@ const SIGNS: &[(&str, &str)] = &[
     ("none", "the connection ended without an answer"),
     ("proxy", "the proxy answered, not the server"),
     ("bad", "not readable as HTTP"),
-    ("*", "you marked this packet"),
+    ("*  \"", "the packet is marked, commented"),
     ("next", "the next byte that the server asks for"),
     (
         "wait",

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use ratatui::text::Line;
 
+use super::super::jot;
 use super::super::model::{Focus, Model};
 use super::super::rows::Rows;
 use super::super::sync::waited;
@@ -13,7 +14,7 @@ use super::super::theme::{Role, signs};
 use super::detail::paragraph;
 use super::sessions::state;
 use crate::bits::{Packet, hresult};
-use crate::timeline::{Exchange, Outcome, Session, WireError};
+use crate::timeline::{Annotation, Exchange, Outcome, Session, WireError};
 
 /// Sentences of a session's story that are shown at most; a hostile session could have any number.
 const SENTENCES: usize = 2000;
@@ -35,6 +36,9 @@ pub(super) fn lines(model: &Model, rows: &dyn Rows, width: usize) -> Vec<Line<'s
     }
     if let Some(exchange) = exchange {
         about_exchange(&mut out, model, exchange, width);
+        if let Some(annotation) = jot::of(rows, exchange) {
+            written(&mut out, model, annotation, width);
+        }
     }
     if !session_first && let Some(session) = session {
         out.push(Line::raw(""));
@@ -71,6 +75,18 @@ fn about_exchange(out: &mut Vec<Line<'static>>, model: &Model, exchange: &Exchan
     if !exchange.url.is_empty() {
         let text = format!("{} {}", exchange.method, exchange.url);
         paragraph(out, "", 3, &text, width, look, Role::Dim);
+    }
+}
+
+/// Shows what people wrote.
+fn written(out: &mut Vec<Line<'static>>, model: &Model, annotation: &Annotation, width: usize) {
+    if annotation.marked {
+        let text = "This packet is marked.";
+        paragraph(out, " *", 3, text, width, model.look, Role::Warning);
+    }
+    if !annotation.comment.is_empty() {
+        let text = &annotation.comment;
+        paragraph(out, " \"", 3, text, width, model.look, Role::Warning);
     }
 }
 
