@@ -13,6 +13,7 @@ use bitstap::timeline::coverage::Cell;
 use bitstap::timeline::row::Message;
 use bitstap::timeline::{Coverage, Exchange, SessionKind, SessionState, WireError};
 use bitstap::tui::model::{Focus, View};
+use bitstap::tui::update::Effect;
 use insta::assert_snapshot;
 use screen::Screen;
 use screen::rows::{exchange, hostile, session, story};

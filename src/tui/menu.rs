@@ -125,14 +125,7 @@ fn values(model: &Model, rows: &dyn Rows) -> Vec<Choice> {
         out.add("finding.level", Some(finding.level.name()));
         out.add("session", finding.session);
         out.add("no", finding.exchange);
-    } else if let Some(exchange) = model.exchange(rows)
-        && model.list() == Focus::Packets
-    {
-        let findings = rows.margin().map(|margin| margin.findings(exchange.no));
-        for finding in findings.unwrap_or_default() {
-            let known = out.0.iter().any(|choice| choice.value == finding.id);
-            out.add("finding", Some(finding.id).filter(|_| !known));
-        }
+        return out.0;
     }
     if model.view == View::Coverage || model.list() == Focus::Sessions {
         if let Some(session) = model.session(rows) {
@@ -140,6 +133,11 @@ fn values(model: &Model, rows: &dyn Rows) -> Vec<Choice> {
         }
     } else if let Some(exchange) = model.exchange(rows) {
         out.exchange(exchange, rows.connection(exchange.conn));
+        let findings = rows.margin().map(|margin| margin.findings(exchange.no));
+        for finding in findings.unwrap_or_default() {
+            let known = out.0.iter().any(|choice| choice.value == finding.id);
+            out.add("finding", Some(finding.id).filter(|_| !known));
+        }
         if let Some(session) = model.session(rows) {
             out.add("name", Some(&session.name));
             out.add("session.state", Some(session.state.name()));

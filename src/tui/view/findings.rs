@@ -132,6 +132,9 @@ fn foot(buf: &mut Buffer, inner: Rect, model: &Model, rows: &dyn Rows) {
     };
     let mut pen = Pen::new(buf, inner, inner.height.saturating_sub(1), model.look);
     pen.skip(1);
-    let text = format!("{}: {}", finding.id, rule.summary(count));
+    let text = match count {
+        0 | 1 => format!("{}: {}", finding.id, rule.says),
+        _ => format!("{}: {}", finding.id, rule.summary(count)),
+    };
     pen.text(&text, Role::Strong);
 }
