@@ -14,6 +14,7 @@
     )
 )]
 
+pub mod compare;
 mod connection;
 pub mod coverage;
 mod downloads;

@@ -31,6 +31,10 @@ pub enum Command {
     CellOn,
     Carrier,
     Breaker,
+    Compare,
+    Compared,
+    NextDifference,
+    PreviousDifference,
     Filter,
     Find,
     FindNext,
@@ -76,6 +80,8 @@ pub enum Context {
     Coverage,
     /// The findings are on screen.
     Findings,
+    /// Two sessions are compared.
+    Versus,
     /// A line is being typed; every other key goes into it.
     Prompt,
 }
@@ -134,7 +140,7 @@ const fn row(
 }
 
 use Command as C;
-use Context::{Anywhere, Coverage, Findings, Hex, List, Panes, Prompt};
+use Context::{Anywhere, Coverage, Findings, Hex, List, Panes, Prompt, Versus};
 use KeyCode as K;
 
 /// All keys, in the order in which the help shows them.
@@ -165,6 +171,10 @@ pub const TABLE: &[Binding] = &[
     row(&[char('[')], C::CellBack, Coverage, "to where the sign before ends", ""),
     row(&[plain(K::Enter)], C::Carrier, Coverage, "the first packet that carried this part", "its packet"),
     row(&[plain(K::Enter)], C::Breaker, Findings, "the packet that broke the rule", "its packet"),
+    row(&[char('c')], C::Compare, Panes, "compare: choose this session, then the same key on another", ""),
+    row(&[plain(K::Enter)], C::Compared, Versus, "the packet, of the left session where it has one", "its packet"),
+    row(&[char(']')], C::NextDifference, Versus, "next difference", "difference"),
+    row(&[char('[')], C::PreviousDifference, Versus, "previous difference", ""),
     row(&[char('/')], C::Filter, Panes, "filter: a word, or like  bits.error and time.wait > 30s", "filter"),
     row(&[char('F')], C::Follow, Anywhere, "follow: the newest row stays selected", "follow"),
     row(&[char(']')], C::NextProblem, Panes, "next problem", "problem"),

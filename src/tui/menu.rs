@@ -82,7 +82,9 @@ pub(super) fn press(
         Some(Command::Down) => menu.at = if menu.at == last { 0 } else { menu.at + 1 },
         Some(Command::Top | Command::PageUp) => menu.at = 0,
         Some(Command::Bottom | Command::PageDown) => menu.at = last,
-        Some(Command::Open | Command::Carrier | Command::Breaker) => choose(model, rows, effects),
+        Some(Command::Open | Command::Carrier | Command::Breaker | Command::Compared) => {
+            choose(model, rows, effects);
+        }
         _ => model.menu = None,
     }
 }

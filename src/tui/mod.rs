@@ -27,6 +27,7 @@ mod terminal;
 mod text;
 pub mod theme;
 pub mod update;
+pub mod versus;
 pub mod view;
 mod want;
 

@@ -21,6 +21,7 @@ use super::list::List;
 use super::menu::Menu;
 use super::rows::{Pause, Rows};
 use super::sift::{Count, Sift};
+use super::versus::Versus;
 use super::{Look, Status};
 
 /// Which lists are on screen.
@@ -35,6 +36,8 @@ pub enum View {
     Coverage,
     /// Which rules were broken, where.
     Findings,
+    /// Two sessions compared.
+    Versus,
     Log,
 }
 
@@ -46,6 +49,7 @@ pub enum Focus {
     Packets,
     Detail,
     Findings,
+    Versus,
     Log,
 }
 
@@ -199,6 +203,7 @@ pub struct Model {
     pub recounted: Option<(u32, u32)>,
     pub log: LogView,
     pub found: Found,
+    pub versus: Versus,
     pub cover: Cover,
     pub detail: Detail,
     pub filter: Filter,
@@ -260,6 +265,7 @@ impl Model {
                 ..LogView::default()
             },
             found: Found::default(),
+            versus: Versus::default(),
             cover: Cover::default(),
             detail: Detail::default(),
             filter: Filter::default(),
@@ -293,6 +299,10 @@ impl Model {
         let inner = |area: Option<ratatui::layout::Rect>| {
             area.map_or(0, |area| usize::from(super::layout::inside(area).height))
         };
+        let lines = super::layout::rows_in(layout.versus);
+        self.versus
+            .list
+            .fit(lines.saturating_sub(super::layout::VERSUS_FOOT));
         self.detail.height = inner(layout.detail);
         self.log.height = inner(layout.log);
         self.log.top = self.log.top.min(self.log.len.saturating_sub(1));
@@ -303,6 +313,7 @@ impl Model {
         match (self.view, self.focus) {
             (View::Log, _) => Focus::Log,
             (View::Findings, _) => Focus::Findings,
+            (View::Versus, _) => Focus::Versus,
             (View::Coverage, _) | (View::Sessions, Focus::Sessions) => Focus::Sessions,
             (View::Sessions, Focus::Detail) if self.packets.is_empty() => Focus::Sessions,
             _ => Focus::Packets,
@@ -320,6 +331,9 @@ impl Model {
         {
             return session_of(rows, no);
         }
+        if self.view == View::Versus {
+            return session_of(rows, self.versus.sessions?.0);
+        }
         session_of(rows, self.exchange(rows)?.session?)
     }
 
@@ -332,6 +346,10 @@ impl Model {
         if self.view == View::Findings {
             let no = found::selected(self, rows)?.exchange?;
             return exchange_at(rows, no.checked_sub(1)?);
+        }
+        if self.view == View::Versus {
+            let line = self.versus.selected()?;
+            return exchange_at(rows, line.left.or(line.right)?.checked_sub(1)?);
         }
         exchange_at(rows, self.packets.selected()?)
     }

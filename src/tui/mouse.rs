@@ -39,6 +39,7 @@ fn pane_at(model: &Model, place: Position) -> Option<(Focus, Rect)> {
         (Focus::Packets, layout.packets),
         (Focus::Detail, layout.detail),
         (Focus::Findings, layout.findings),
+        (Focus::Versus, layout.versus),
         (Focus::Log, layout.log),
     ]
     .into_iter()
@@ -62,6 +63,7 @@ fn click(model: &mut Model, rows: &dyn Rows, pane: Focus, area: Rect, y: u16) {
         Focus::Sessions => &mut model.sessions,
         Focus::Packets => &mut model.packets,
         Focus::Findings => &mut model.found.list,
+        Focus::Versus => &mut model.versus.list,
         Focus::Detail | Focus::Log => return,
     };
     let index = list.top + usize::from(line);

@@ -7,7 +7,7 @@ use super::filter::Filter;
 use super::model::{Focus, Model, Tab, View};
 use super::rows::Rows;
 use super::update::refilter;
-use super::{found, sift, sync, want};
+use super::{found, sift, sync, versus, want};
 
 /// Moves the selection, or scrolls, in the pane that has the focus.
 pub fn step(model: &mut Model, rows: &dyn Rows, by: isize) {
@@ -25,6 +25,7 @@ pub fn step(model: &mut Model, rows: &dyn Rows, by: isize) {
             model.found.list.step(by);
             fresh(model);
         }
+        Focus::Versus => model.versus.list.step(by),
         Focus::Detail if model.detail.tab == Tab::Hex => scroll_hex(model, rows, by),
         Focus::Detail => {
             let last = model.detail.lines.saturating_sub(model.detail.height);
@@ -92,6 +93,7 @@ pub(super) fn back(model: &mut Model, rows: &dyn Rows) {
             show(model, rows, View::Sessions);
         }
         Focus::Log => show(model, rows, View::Sessions),
+        Focus::Versus => versus::leave(model, rows),
         _ if model.view == View::Coverage => show(model, rows, View::Sessions),
         _ if !model.filter.is_empty() => {
             refilter(model, rows, Filter::default());
@@ -106,7 +108,7 @@ pub(super) fn turn(model: &mut Model, by: isize) {
         View::Sessions => &[Focus::Sessions, Focus::Packets, Focus::Detail],
         View::Packets => &[Focus::Packets, Focus::Detail],
         View::Findings => &[Focus::Findings, Focus::Detail],
-        View::Log | View::Coverage => return,
+        View::Log | View::Coverage | View::Versus => return,
     };
     let len = isize::try_from(panes.len()).unwrap_or(1);
     let here = panes.iter().position(|pane| *pane == model.focus);
@@ -171,6 +173,7 @@ pub fn show(model: &mut Model, rows: &dyn Rows, view: View) {
             model.detail.before = Some(model.detail.tab);
             show_tab(model, Tab::Findings);
         }
+        View::Versus => model.focus = Focus::Versus,
         View::Log => model.focus = Focus::Log,
     }
 }

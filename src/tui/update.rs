@@ -20,7 +20,7 @@ use super::navigate::{back, next_tab, open, open_breaker, turn};
 use super::rows::{Pause, Paused, Rows};
 use super::search::{find, problem};
 use super::{Status, mouse, prompt, want};
-use super::{cover, found, jot, sift, sync};
+use super::{cover, found, jot, sift, sync, versus};
 
 pub use super::navigate::{fresh, show, show_offset, show_tab, step};
 pub use super::sift::is_busy;
@@ -140,6 +140,7 @@ fn settled(model: &mut Model, rows: &dyn Rows, by_rows: bool) -> Vec<Want> {
     // It costs what the session's packets are: while they come, the clock decides how often.
     if !by_rows {
         cover::look(model, rows);
+        versus::look(model, rows);
     }
     want::wanted(model, rows)
 }
@@ -196,6 +197,9 @@ pub fn contexts(model: &Model) -> Vec<Context> {
         return vec![Context::Prompt];
     }
     let mut contexts = Vec::new();
+    if model.view == View::Versus {
+        return vec![Context::Versus, Context::Anywhere];
+    }
     if model.view == View::Coverage {
         return vec![
             Context::Coverage,
@@ -291,6 +295,10 @@ fn perform(model: &mut Model, rows: &dyn Rows, command: Command, effects: &mut V
         Command::Carrier => cover::open(model, rows),
         Command::Findings => show(model, rows, View::Findings),
         Command::Breaker => open_breaker(model, rows),
+        Command::Compare => versus::choose(model, rows),
+        Command::Compared => versus::open(model, rows),
+        Command::NextDifference => versus::turn(model, false),
+        Command::PreviousDifference => versus::turn(model, true),
         Command::Log => show(model, rows, View::Log),
         Command::Filter => prompt::open(model, rows, Ask::Filter, None),
         Command::Find => prompt::open(model, rows, Ask::Find, None),
@@ -348,6 +356,7 @@ fn page(model: &Model) -> usize {
         Focus::Sessions => model.sessions.height,
         Focus::Packets => model.packets.height,
         Focus::Findings => model.found.list.height,
+        Focus::Versus => model.versus.list.height,
         Focus::Detail if model.detail.tab == Tab::Hex => model.detail.height.saturating_sub(1),
         Focus::Detail => model.detail.height,
         Focus::Log => model.log.shown,
@@ -387,6 +396,7 @@ fn follow(model: &mut Model, rows: &dyn Rows) {
         }
         Focus::Sessions => &mut model.sessions,
         Focus::Findings => &mut model.found.list,
+        Focus::Versus => return,
         Focus::Detail if model.view == View::Findings => &mut model.found.list,
         Focus::Packets | Focus::Detail => &mut model.packets,
     };

@@ -78,6 +78,7 @@ fn lines() -> Vec<(String, String, bool)> {
         (Context::Hex, "In Hex"),
         (Context::Coverage, "In the coverage"),
         (Context::Findings, "In the findings"),
+        (Context::Versus, "In a comparison"),
         (Context::Prompt, "While typing"),
     ] {
         lines.push((title.to_owned(), String::new(), true));

@@ -32,6 +32,7 @@ mod sessions;
 mod story;
 mod timing;
 mod upstream;
+mod versus;
 
 use ratatui::Frame;
 
@@ -68,6 +69,9 @@ fn draw_rows(frame: &mut Frame<'_>, model: &Model, rows: &dyn Rows) -> Drawn {
     }
     if let Some(area) = layout.packets {
         packets::draw(buf, area, model, rows);
+    }
+    if let Some(area) = layout.versus {
+        versus::draw(buf, area, model, rows);
     }
     if let Some(area) = layout.findings {
         findings::draw(buf, area, model, rows);
