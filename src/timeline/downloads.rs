@@ -86,6 +86,9 @@ impl Ledger {
             self.index.downloads.insert(key, session);
             session
         });
+        if let Some(begun) = self.exchange(no).map(|row| row.times.begun) {
+            self.resumed(session, begun, &place.host, false);
+        }
         self.join(no, session);
         if let Some((row, book)) = self.session(session) {
             book.several |= request.wanted.len() > 1;

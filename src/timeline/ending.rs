@@ -9,6 +9,7 @@ use super::connection::Live;
 use super::ledger::Ledger;
 use super::open::{Half, Open};
 use super::row::Outcome;
+use super::wait;
 
 impl Live {
     /// Gives up exchanges whose rest lies in a direction that is not read any more.
@@ -96,8 +97,16 @@ impl Live {
                 }
             }
         }
-        if ack.is_none() || !whole {
-            ledger.unanswered(session, request, open.sent, self.ended_by);
+        let cut = ack.is_none() || !whole;
+        if cut {
+            let row = ledger.exchange(open.no);
+            let timer = row.and_then(|row| wait::timer(row, self.ended_by));
+            ledger.unanswered(session, request, open.sent, self.ended_by, timer);
+        }
+        // 401 and 407 ask for credentials, 416 for another offset: the client goes on at once.
+        let refused = open.status >= 400 && !matches!(open.status, 401 | 407 | 416);
+        if let Some((_, book)) = ledger.session(session) {
+            book.trouble = cut || refused;
         }
     }
 }

@@ -96,6 +96,10 @@ pub(super) struct Book {
     pub(super) open: u32,
     /// Download: Last-Modified of the file.
     pub(super) modified: Option<Text>,
+    /// Host of its last request, lower case.
+    pub(super) talks_to: Option<Text>,
+    /// Its last exchange failed.
+    pub(super) trouble: bool,
     pub(super) tale: Tale,
 }
 

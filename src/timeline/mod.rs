@@ -37,6 +37,7 @@ mod text;
 mod twin;
 mod upload_index;
 mod uploads;
+mod wait;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -178,6 +179,7 @@ impl Timeline {
             live.finish(self.latest, &mut self.seen, &mut self.ledger);
         }
         self.ledger.release_all();
+        self.ledger.left_alone(self.latest);
         self.ledger.findings.finish();
     }
 
