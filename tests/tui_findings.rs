@@ -118,3 +118,46 @@ fn a_text_is_found_in_findings() {
     screen.keys("4<C-f>nobody<Enter>");
     assert_eq!(screen.model.found.list.selected(), Some(3));
 }
+
+#[test]
+fn find_goes_through_the_lines_of_the_detail() {
+    let mut screen = wide();
+    screen.keys("<Enter>]<Right><Tab><C-f>host<Enter>");
+    assert_eq!(screen.model.focus, Focus::Detail);
+    let first = screen.model.detail.hit.expect("host is in the head");
+    assert_eq!(screen.model.packets.selected(), Some(7), "the row stays");
+    screen.keys("<C-f>content-<Enter>");
+    let at = screen.model.detail.hit;
+    screen.keys("n");
+    assert_ne!(screen.model.detail.hit, at);
+    screen.keys("N");
+    assert_eq!(screen.model.detail.hit, at);
+    screen.keys("<C-f>nosuchthing<Enter>");
+    let message = screen.model.message.clone().expect("a message");
+    assert!(message.bad && message.text.contains("nosuchthing"));
+    assert!(first < 40);
+}
+
+#[test]
+fn find_in_hex_asks_for_bytes_from_the_place_on_screen() {
+    use bitstap::tui::seek::Sought;
+    use bitstap::tui::update::{Effect, Input};
+    let mut screen = wide();
+    screen.keys("<Enter>]<Right><Right><Right><Tab><C-f>0x0d0a<Enter>");
+    let Some(Effect::Seek(seek)) = screen.effects.last().cloned() else {
+        panic!("no search: {:?}", screen.effects);
+    };
+    assert_eq!((seek.needle, seek.from, seek.back), (vec![13, 10], 0, false));
+    screen.send(Input::Sought(Ok(Sought::At(4096))));
+    assert_eq!(screen.model.detail.offset, 4096);
+    screen.keys("n");
+    let Some(Effect::Seek(seek)) = screen.effects.last().cloned() else {
+        panic!("no search: {:?}", screen.effects);
+    };
+    assert_eq!(seek.from, 4097);
+    screen.keys("N");
+    let Some(Effect::Seek(seek)) = screen.effects.last().cloned() else {
+        panic!("no search: {:?}", screen.effects);
+    };
+    assert_eq!((seek.from, seek.back), (4096, true));
+}

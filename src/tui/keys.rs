@@ -179,7 +179,7 @@ pub const TABLE: &[Binding] = &[
     row(&[char('F')], C::Follow, Anywhere, "follow: the newest row stays selected", "follow"),
     row(&[char(']')], C::NextProblem, Panes, "next problem", "problem"),
     row(&[char('[')], C::PreviousProblem, Panes, "previous problem", ""),
-    row(&[control('f')], C::Find, Panes, "find in the rows", ""),
+    row(&[control('f')], C::Find, Panes, "find in rows; in the detail, lines; in Hex, bytes (0x0D0A)", ""),
     row(&[char('n'), plain(K::F(3))], C::FindNext, Panes, "find the next one", ""),
     row(&[char('N')], C::FindPrevious, Panes, "find the previous one", ""),
     row(&[char('=')], C::Only, Panes, "show only rows with a value of this one", ""),

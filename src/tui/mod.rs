@@ -21,6 +21,7 @@ mod navigate;
 mod prompt;
 pub mod rows;
 mod search;
+pub mod seek;
 mod sift;
 mod sync;
 mod terminal;
@@ -306,6 +307,11 @@ impl Running {
                     let answer = Input::Read(want, chunk);
                     update::update(&mut self.model, &*read(&timeline), answer);
                 }
+                Effect::Seek(wanted) => {
+                    let sought = seek::seek(&*self.screen.read_back, &wanted);
+                    let answer = Input::Sought(sought);
+                    update::update(&mut self.model, &*read(&timeline), answer);
+                }
                 Effect::Compare(pair) => {
                     let compared = compare::compare(&*self.screen.read_back, pair);
                     let answer = Input::Compared(pair, compared);
@@ -354,8 +360,10 @@ impl Running {
             .terminal
             .draw(|frame| view::draw(frame, model, &*read(timeline)))?;
         self.drawn = clock();
+        // What was sought in the lines is found by drawing them.
+        let again = self.model.detail.seek.is_some();
         self.feed(Input::Drawn(drawn));
-        self.dirty = false;
+        self.dirty = again;
         Ok(())
     }
 }

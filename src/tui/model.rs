@@ -161,6 +161,10 @@ pub struct Detail {
     pub offset: u64,
     /// What was read for this exchange.
     pub reads: Vec<(Want, Read)>,
+    /// The next drawing looks for what was searched: backwards or not.
+    pub seek: Option<bool>,
+    /// Line that has what was searched; in Hex its offset.
+    pub hit: Option<u64>,
     /// Bodies of this exchange that were compared.
     pub compared: Vec<(Pair, Result<Compared, String>)>,
 }

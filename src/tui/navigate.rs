@@ -69,6 +69,7 @@ pub fn fresh(model: &mut Model) {
     model.detail.scroll = 0;
     model.detail.offset = 0;
     model.detail.side = None;
+    model.detail.hit = None;
 }
 
 pub(super) fn open(model: &mut Model) {
@@ -131,6 +132,7 @@ pub(super) fn next_tab(model: &mut Model, by: usize) {
 pub fn show_tab(model: &mut Model, tab: Tab) {
     model.detail.tab = tab;
     model.detail.scroll = 0;
+    model.detail.hit = None;
 }
 
 /// Shows another view.

@@ -165,7 +165,7 @@ fn apply(model: &mut Model, rows: &dyn Rows, effects: &mut Vec<Effect>) {
             if !text.is_empty() {
                 model.find = text.to_lowercase();
             }
-            find(model, rows, false);
+            find(model, rows, false, effects);
         }
         Ask::Command => command(model, rows, text, effects),
         Ask::Comment => jot::write(model, rows, prompt.row, text, effects),

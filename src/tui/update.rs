@@ -18,7 +18,8 @@ use super::menu::{self, Purpose};
 use super::model::{Ask, Focus, Model, PACKET_SORTS, Read, SESSION_SORTS, Side, Tab, View, Want};
 use super::navigate::{back, next_tab, open, open_breaker, turn};
 use super::rows::{Pause, Paused, Rows};
-use super::search::{find, problem};
+use super::search::{self, find, problem};
+use super::seek::{Seek, Sought};
 use super::{Status, mouse, prompt, want};
 use super::{cover, found, jot, sift, sync, versus};
 
@@ -43,6 +44,8 @@ pub enum Input {
     Status(Box<Status>),
     /// What came of [`Effect::Read`].
     Read(Want, Read),
+    /// What came of [`Effect::Seek`].
+    Sought(Result<Sought, String>),
     /// What came of [`Effect::Compare`].
     Compared(Pair, Result<Compared, String>),
     /// What came of [`Effect::Save`], [`Effect::Copy`] or [`Effect::Annotate`]: a sentence either way.
@@ -55,6 +58,8 @@ pub enum Input {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Drawn {
     pub detail_lines: usize,
+    /// Line of the detail that has what was searched.
+    pub found: Option<usize>,
     pub help_lines: usize,
     /// First entry of the log on screen, and how many are.
     pub log: (usize, usize),
@@ -65,6 +70,8 @@ pub struct Drawn {
 pub enum Effect {
     /// Read bytes back and answer with [`Input::Read`].
     Read(Want),
+    /// Look for bytes and answer with [`Input::Sought`].
+    Seek(Seek),
     /// Compare two bodies and answer with [`Input::Compared`].
     Compare(Pair),
     /// Keep what a person wrote and answer with [`Input::Saved`].
@@ -181,9 +188,11 @@ fn take(model: &mut Model, rows: &dyn Rows, input: Input, effects: &mut Vec<Effe
             model.detail.compared.retain(|(had, _)| *had != pair);
             model.detail.compared.push((pair, compared));
         }
+        Input::Sought(sought) => search::sought(model, rows, sought),
         Input::Saved(Ok(text)) => model.say(text, false),
         Input::Saved(Err(text)) => model.say(text, true),
         Input::Drawn(drawn) => {
+            search::drawn(model, drawn.found);
             model.detail.lines = drawn.detail_lines;
             model.help_lines = drawn.help_lines;
             (model.log.top, model.log.shown) = drawn.log;
@@ -302,8 +311,8 @@ fn perform(model: &mut Model, rows: &dyn Rows, command: Command, effects: &mut V
         Command::Log => show(model, rows, View::Log),
         Command::Filter => prompt::open(model, rows, Ask::Filter, None),
         Command::Find => prompt::open(model, rows, Ask::Find, None),
-        Command::FindNext => find(model, rows, false),
-        Command::FindPrevious => find(model, rows, true),
+        Command::FindNext => find(model, rows, false, effects),
+        Command::FindPrevious => find(model, rows, true, effects),
         Command::NextProblem => problem(model, rows, false),
         Command::PreviousProblem => problem(model, rows, true),
         Command::Only => menu::open(model, rows, Purpose::Only),
@@ -433,6 +442,7 @@ fn other_body(model: &mut Model, rows: &dyn Rows) {
         Side::Response => Side::Request,
     });
     model.detail.offset = 0;
+    model.detail.hit = None;
 }
 
 /// Shows only what a filter takes.

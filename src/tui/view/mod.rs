@@ -77,7 +77,7 @@ fn draw_rows(frame: &mut Frame<'_>, model: &Model, rows: &dyn Rows) -> Drawn {
         findings::draw(buf, area, model, rows);
     }
     if let Some(area) = layout.detail {
-        drawn.detail_lines = detail::draw(buf, area, model, rows);
+        (drawn.detail_lines, drawn.found) = detail::draw(buf, area, model, rows);
     }
     if let Some(area) = layout.cover {
         coverage::draw(buf, area, model, rows);
