@@ -2,6 +2,7 @@
 //! other tools.
 
 #[path = "support/binary.rs"]
+#[expect(dead_code, reason = "each test file uses a part of it")]
 mod binary;
 #[path = "support/conversation.rs"]
 mod conversation;

@@ -13,7 +13,7 @@ use bitstap::tui::model::{Focus, View};
 use conversation::Talk;
 use insta::assert_snapshot;
 use screen::Screen;
-use screen::rows::{exchange, session, story};
+use screen::rows::{exchange, hostile, session, story};
 
 /// Says an upload of 30 bytes in fragments that begin at `starts`; `id` is the session's.
 fn upload(talk: &mut Talk, id: &str, starts: &[u64], wait: Duration) {
@@ -203,4 +203,14 @@ fn the_same_session_twice_is_chosen_no_longer() {
     screen.keys("cc");
     assert_eq!(screen.model.versus.chosen, None);
     assert_eq!(screen.model.view, View::Sessions);
+}
+
+#[test]
+fn hostile_names_stay_in_their_place() {
+    let text = Screen::new(hostile(), 80, 24).keys("cjc").text();
+    assert!(
+        text.contains("Sessions 1 ") && text.lines().count() == 24,
+        "{text}"
+    );
+    assert!(!text.contains(['\u{1b}', '\u{202E}']), "{text:?}");
 }

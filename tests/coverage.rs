@@ -180,9 +180,13 @@ fn the_cursor_stays_on_the_file_and_leads_to_the_packet() {
 fn what_is_copied_and_marked_is_the_packet_under_the_cursor() {
     let mut screen = Screen::new(story(), 120, 40);
     screen.keys("jj3kkm");
-    let first = screen.model.cover.carriers[0];
     assert_eq!(screen.model.cover.session, Some(1));
-    assert!(matches!(screen.effects.last(), Some(Effect::Annotate(_))));
+    let first = screen.model.cover.carriers[0];
+    let Some(Effect::Annotate(event)) = screen.effects.last() else {
+        panic!("nothing was marked: {:?}", screen.effects);
+    };
+    let said = format!("{:?}", event.what);
+    assert!(said.contains(&format!("Packet {first} ")), "{said}");
 }
 
 #[test]

@@ -34,16 +34,15 @@ fn exchange(talk: &mut Talk, head: &str, body: Option<&str>) {
     talk.bytes(ToServer, ASK.as_bytes());
     upstream(talk, ToServer, head);
     talk.bytes(ToServer, b"hello");
-    match body {
-        Some(body) => upstream(talk, ToServer, body),
-        None => {
-            let what = What::Missing {
-                direction: ToServer,
-                len: 5,
-                why: Missing::NotKept,
-            };
-            talk.push(Leg::Upstream, what);
-        }
+    if let Some(body) = body {
+        upstream(talk, ToServer, body);
+    } else {
+        let what = What::Missing {
+            direction: ToServer,
+            len: 5,
+            why: Missing::NotKept,
+        };
+        talk.push(Leg::Upstream, what);
     }
     upstream(talk, ToClient, ANSWER);
     talk.bytes(ToClient, ANSWER.as_bytes());

@@ -7,7 +7,7 @@ use bitstap::tui::found::selected;
 use bitstap::tui::model::{Focus, Tab, View};
 use insta::assert_snapshot;
 use screen::Screen;
-use screen::rows::{Made, story};
+use screen::rows::{Made, hostile, story};
 
 fn wide() -> Screen {
     Screen::new(story(), 120, 40)
@@ -120,6 +120,18 @@ fn a_text_is_found_in_findings() {
 }
 
 #[test]
+fn a_hostile_text_stays_in_its_row() {
+    let mut rows = hostile();
+    rows.findings = story().findings;
+    for finding in &mut rows.findings {
+        finding.text = "a\u{1b}[2J\u{202E}b\r\n".repeat(400);
+    }
+    let text = Screen::new(rows, 80, 24).keys("4").text();
+    assert!(!text.contains(['\u{1b}', '\u{202E}', '\r']), "{text:?}");
+    assert_eq!(text.lines().count(), 24);
+}
+
+#[test]
 fn find_goes_through_the_lines_of_the_detail() {
     let mut screen = wide();
     screen.keys("<Enter>]<Right><Tab><C-f>host<Enter>");
@@ -147,7 +159,10 @@ fn find_in_hex_asks_for_bytes_from_the_place_on_screen() {
     let Some(Effect::Seek(seek)) = screen.effects.last().cloned() else {
         panic!("no search: {:?}", screen.effects);
     };
-    assert_eq!((seek.needle, seek.from, seek.back), (vec![13, 10], 0, false));
+    assert_eq!(
+        (seek.needle, seek.from, seek.back),
+        (vec![13, 10], 0, false)
+    );
     screen.send(Input::Sought(Ok(Sought::At(4096))));
     assert_eq!(screen.model.detail.offset, 4096);
     screen.keys("n");

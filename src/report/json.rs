@@ -252,7 +252,9 @@ struct ExchangeLine<'l> {
     error: Option<ErrorObject>,
     time: Parts,
     outcome: &'static str,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     mark: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<&'l str>,
     faults: [&'static str; 0],
     rewrites: [&'static str; 0],

@@ -6,12 +6,14 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::bits::Request;
 use crate::event::{Close, ConnId, Direction, Event, Fact, Leg, Missing, Note, What};
 use crate::wire::{Conversation, Seen, Stream};
 
 use super::lane::{Lane, RunKind};
 use super::ledger::{Ledger, Locus};
 use super::open::{Half, Open};
+use super::place;
 use super::row::{Remark, Text};
 use super::twin::Twin;
 use super::uploads::Here;
@@ -24,6 +26,14 @@ pub(super) struct Place {
     /// Path with query.
     pub(super) path: Text,
     pub(super) target: Text,
+}
+
+impl Place {
+    /// Returns the host where the request names one.
+    pub(super) fn named(&self, request: &Request) -> Option<&Text> {
+        let named = request.host.is_some() || place::split(&self.target).0.is_some();
+        named.then_some(&self.host)
+    }
 }
 
 /// A connection that is not over.

@@ -87,7 +87,7 @@ impl Ledger {
             session
         });
         if let Some(begun) = self.exchange(no).map(|row| row.times.begun) {
-            self.resumed(session, begun, &place.host, false);
+            self.resumed(session, begun, place.named(request), false);
         }
         self.join(no, session);
         if let Some((row, book)) = self.session(session) {

@@ -66,7 +66,7 @@ impl Ledger {
         let ping = ping.map(|ping| ping.1);
         let is_ping = ping.is_some() || request.packet == Some(Packet::Ping);
         if let Some(begun) = self.exchange(ping.unwrap_or(no)).map(|row| row.times.begun) {
-            self.resumed(session, begun, &place.host, is_ping);
+            self.resumed(session, begun, place.named(request), is_ping);
         }
         self.join(no, session);
         if request.packet != Some(Packet::Ping) {

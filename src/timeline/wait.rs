@@ -44,19 +44,20 @@ fn long(duration: Duration) -> String {
 
 impl Ledger {
     /// Takes note that a request of `session` begins at `at`: tells how long the client had been silent,
-    /// and whether it turned to another host. `ping` tells that it came back with a Ping.
-    pub(super) fn resumed(&mut self, session: u32, at: Duration, host: &Text, ping: bool) {
+    /// and whether it turned to another host, where the request names one. `ping` tells that it came back with a Ping.
+    pub(super) fn resumed(&mut self, session: u32, at: Duration, host: Option<&Text>, ping: bool) {
         let Some((row, book)) = self.session(session) else {
             return;
         };
         let trouble = std::mem::take(&mut book.trouble);
-        let moved = book.talks_to.replace(Text::clone(host));
-        let moved = moved.filter(|before| before != host);
+        let moved = host
+            .and_then(|host| Some((book.talks_to.replace(Text::clone(host))?, host)))
+            .filter(|(before, host)| before != *host);
         if row.state.is_final() && row.state != SessionState::Lost {
             return;
         }
         let gap = at.saturating_sub(row.last);
-        if let Some(before) = moved {
+        if let Some((before, host)) = moved {
             let from_host_id = book.host_id.as_ref() == Some(&before);
             let to_host_id = book.host_id.as_ref() == Some(host);
             if from_host_id {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bitstap::bits::check::Who;
 use bitstap::bits::{ContentRange, Packet};
-use bitstap::event::{Close, ConnId, Direction, Leg};
+use bitstap::event::{Close, ConnId, Direction, Event, Fact, Leg, What};
 use bitstap::timeline::row::Message;
 use bitstap::timeline::{
     Annotation, Chunk, Connection, Exchange, Finding, Level, Margin, Outcome, Remark, Session,
@@ -62,6 +62,27 @@ impl Rows for Made {
     }
     fn annotated(&self) -> Vec<u32> {
         self.annotations.keys().copied().collect()
+    }
+}
+
+impl Made {
+    /// Takes what a person wrote, as a timeline does.
+    pub fn write(&mut self, event: &Event) {
+        let What::Note(note) = &event.what else {
+            return;
+        };
+        let (Fact::Mark { place, .. } | Fact::Comment { place, .. }) = &note.fact else {
+            return;
+        };
+        let mut annotation = self.annotations.remove(&place.exchange).unwrap_or_default();
+        match &note.fact {
+            Fact::Mark { on, .. } => annotation.marked = *on,
+            Fact::Comment { comment, .. } => annotation.comment.clone_from(comment),
+            _ => {}
+        }
+        if annotation != Annotation::default() {
+            self.annotations.insert(place.exchange, annotation);
+        }
     }
 }
 
