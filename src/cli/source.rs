@@ -107,7 +107,7 @@ impl Source {
         let [lane] = self.lanes.as_slice() else {
             return Err("several files are open: open the one to write into alone".to_owned());
         };
-        Appender::after(&lane.reader, &lane.path).map_err(|error| error.to_string())
+        Appender::after(&lane.reader, &lane.path).map_err(refusal)
     }
 
     /// Returns the next step in order of time; `None` at the end of all files.
@@ -156,6 +156,14 @@ impl Source {
             });
         }
         Some(Ok(Step::Event { event, position }))
+    }
+}
+
+/// Says why nothing was added to a file, the reason first: there is one line for it.
+pub(super) fn refusal(error: capture::Error) -> String {
+    match error {
+        capture::Error::Append { reason, .. } => format!("not kept: {reason}"),
+        error => format!("not kept: {:#}", anyhow::Error::from(error)),
     }
 }
 

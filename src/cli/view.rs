@@ -20,7 +20,7 @@ use super::output::{Format, Output};
 use super::record::{lock, write};
 use super::sieve::{self, Sieve};
 use super::signal;
-use super::source::{Source, Step};
+use super::source::{self, Source, Step};
 use super::stage::{self, Appearance};
 
 /// Show captures: on the screen, or as text or JSON
@@ -232,9 +232,7 @@ impl Annotator {
         Box::new(move |event| {
             let mut appender = self.appender.lock().unwrap_or_else(PoisonError::into_inner);
             let appender = appender.as_mut().map_err(|why| why.clone())?;
-            let position = appender
-                .add(&event)
-                .map_err(|error| format!("{:#}", anyhow::Error::from(error)))?;
+            let position = appender.add(&event).map_err(source::refusal)?;
             let mut timeline = write(&self.timeline);
             timeline.apply(&event, position);
             timeline.take_changes();

@@ -25,7 +25,7 @@ pub(super) fn lines(model: &Model, rows: &dyn Rows, width: usize) -> Vec<Line<'s
     let exchange = model.exchange(rows);
     let session = model.session(rows);
     if exchange.is_none() && session.is_none() {
-        welcome(&mut out, model, width);
+        welcome(&mut out, model, rows.exchange_count() > 0, width);
         return out;
     }
     // The session first where sessions are being looked through.
@@ -47,8 +47,10 @@ pub(super) fn lines(model: &Model, rows: &dyn Rows, width: usize) -> Vec<Line<'s
     out
 }
 
-fn welcome(out: &mut Vec<Line<'static>>, model: &Model, width: usize) {
-    let text = if model.status.ended {
+fn welcome(out: &mut Vec<Line<'static>>, model: &Model, any: bool, width: usize) {
+    let text = if any {
+        "Nothing is selected."
+    } else if model.status.ended {
         "Nothing was captured."
     } else {
         "Nothing has passed yet. A row appears with the first byte of a request."

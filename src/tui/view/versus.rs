@@ -111,7 +111,11 @@ fn packets(mut pen: Pen<'_>, rows: &dyn Rows, line: &Line) {
         .map_or(&*exchange.method, |packet| packet.name());
     pen.cell(14, packet, Role::Text, Align::Left);
     pen.skip(1);
-    pen.cell(13, &range(exchange.range), Role::Text, Align::Left);
+    let bytes = exchange.range.map(|range| ContentRange {
+        total: None,
+        ..range
+    });
+    pen.cell(13, &range(bytes), Role::Text, Align::Left);
     pen.skip(1);
     let left = pen.left();
     pen.cell(left, &told(line), role, Align::Left);
