@@ -189,3 +189,21 @@ fn an_answer_that_the_client_never_got_differs() {
     assert!(found.response.is_some());
     assert!(timeline.exchanges()[0].response.is_none());
 }
+
+#[test]
+fn thousands_of_requests_at_once_are_paired_in_their_order() {
+    let mut talk = Talk::new();
+    dial(&mut talk);
+    let ask = "GET /a HTTP/1.1\r\nHost: p\r\n\r\n";
+    for _ in 0..1000 {
+        talk.bytes(ToServer, ask.as_bytes());
+    }
+    for _ in 0..1000 {
+        upstream(&mut talk, ToServer, ask);
+    }
+    for _ in 0..1000 {
+        upstream(&mut talk, ToClient, ANSWER);
+        talk.bytes(ToClient, ANSWER.as_bytes());
+    }
+    assert_eq!(legs(&talk), ["same"; 1000]);
+}

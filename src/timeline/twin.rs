@@ -55,6 +55,8 @@ pub(super) struct Twin {
     requests: Lane,
     responses: Lane,
     pairs: VecDeque<Pair>,
+    /// Number of the exchange that was paired last.
+    latest: u32,
     unread: bool,
 }
 
@@ -82,6 +84,7 @@ impl Twin {
             requests: Lane::new(Stream::Requests),
             responses: Lane::new(Stream::Responses),
             pairs: VecDeque::new(),
+            latest: 0,
             unread: false,
         })
     }
@@ -94,7 +97,9 @@ impl Twin {
     }
 
     fn pair(&mut self, wire: Option<u64>) -> Option<&mut Pair> {
-        self.pairs.iter_mut().rev().find(|pair| pair.wire == wire)
+        // They are numbered in the order in which they begin.
+        let at = self.pairs.partition_point(|pair| pair.wire < wire);
+        self.pairs.get_mut(at).filter(|pair| pair.wire == wire)
     }
 
     /// Takes bytes of one direction; `None` stands for bytes that are not in the capture.
@@ -158,6 +163,7 @@ impl Twin {
         span.leg = Leg::Upstream;
         let message = Message::new(span);
         match stream {
+            Stream::Requests if wire.is_none() => {}
             Stream::Requests => {
                 if self.pairs.len() >= KEPT {
                     self.pairs.pop_front();
@@ -188,6 +194,7 @@ impl Twin {
             Stream::Requests => self.partner(&head, open),
             Stream::Responses => 0,
         };
+        self.latest = self.latest.max(no);
         let Some(pair) = self.pair(wire) else {
             return;
         };
@@ -207,7 +214,8 @@ impl Twin {
 
     /// Returns the number of the open exchange that a request upstream belongs to, 0 for none.
     fn partner(&self, head: &Head, open: &VecDeque<Open>) -> u32 {
-        let free = |open: &&Open| !self.pairs.iter().any(|pair| pair.no == open.no);
+        // Requests are passed on in their order.
+        let free = |open: &&Open| open.no > self.latest;
         let alike = |open: &&Open| {
             let other = open.heads.request.as_deref();
             other.is_some_and(|other| {
@@ -260,19 +268,18 @@ impl Twin {
     /// Judges the exchanges that are over on both legs; `all` tells that nothing more comes.
     fn settle(&mut self, all: bool, ledger: &mut Ledger) {
         let unread = self.unread;
-        self.pairs.retain_mut(|pair| {
-            if !(all || pair.over) {
-                return true;
+        // They end in the order in which they begin, too.
+        while let Some(pair) = self.pairs.front_mut() {
+            let over = all || (pair.over && (pair.client.is_some() || pair.no == 0));
+            if !over {
+                return;
             }
-            match pair.client.take() {
-                Some(client) => {
-                    pair.upstream.unread = unread;
-                    pair.judge(&client, ledger);
-                    false
-                }
-                None => !all,
+            if let Some(client) = pair.client.take() {
+                pair.upstream.unread = unread;
+                pair.judge(&client, ledger);
             }
-        });
+            self.pairs.pop_front();
+        }
     }
 }
 
