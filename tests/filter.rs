@@ -102,6 +102,7 @@ fn connection() -> Connection {
         opened: Duration::ZERO,
         connect: None,
         first_close: None,
+        upstream_close: None,
         closed: None,
         exchanges: 5,
         to_server: 0,
@@ -199,6 +200,7 @@ fn matching(text: &str) -> Vec<u32> {
                 session: exchange.session.map(|_| &session),
                 connection: (exchange.conn == ConnId(1)).then_some(&connection),
                 heads: Some(&FewHeads),
+                margin: None,
             })
         })
         .map(|exchange| exchange.no)
@@ -350,6 +352,7 @@ fn fields_of_heads_are_absent_without_heads() {
         session: None,
         connection: None,
         heads: None,
+        margin: None,
     };
     for text in [
         "http.header.server",
@@ -379,6 +382,7 @@ fn sessions_are_selected_by_themselves_or_by_an_exchange() {
             session: Some(&session),
             connection: None,
             heads: None,
+            margin: None,
         });
         Filter::parse(text).unwrap().selects_session(&session, rows)
     };

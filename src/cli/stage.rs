@@ -16,7 +16,7 @@ use crate::capture::{CaptureFile, Options, Writer};
 use crate::relay::{Outlet, Relay, queue};
 use crate::report::json::Ready;
 use crate::timeline::{Chunk, ReadBack, Span, Timeline};
-use crate::tui::{self, Ended, Look, Recording, Save, Screen, Status};
+use crate::tui::{self, Annotate, Ended, Look, Recording, Save, Screen, Status};
 
 use super::failure::{Failure, WithHint};
 use super::faults::InForce;
@@ -182,6 +182,7 @@ impl Stage {
             pulse,
         }
         .spawn(events)?;
+        let annotate = on_screen.then(|| annotator(&runtime, &outlet, &status));
         let control = plan.rules.as_ref().map(InForce::control);
         if let Some(rules) = plan.rules {
             for event in rules.events() {
@@ -195,7 +196,7 @@ impl Stage {
         }
         let driver = runtime.spawn(driver(stop.clone()));
 
-        let ended = if on_screen {
+        let ended = if let Some(annotate) = annotate {
             let shown = tui::run(Screen {
                 timeline,
                 status: status.clone(),
@@ -204,6 +205,7 @@ impl Stage {
                 stop: screen_stop,
                 save: store.saver(),
                 control,
+                annotate,
                 follow: true,
                 filter: String::new(),
             });
@@ -244,6 +246,21 @@ impl Stage {
             ExitCode::from(1)
         })
     }
+}
+
+/// Makes what hands notes of a person to the recorder, as the relay hands it events.
+fn annotator(runtime: &Runtime, outlet: &Outlet, status: &Arc<Mutex<Status>>) -> Annotate {
+    let (runtime, outlet, status) = (runtime.handle().clone(), outlet.clone(), status.clone());
+    Box::new(move |event| {
+        if !runtime.block_on(outlet.send(event)) {
+            return Err("the recording is over".to_owned());
+        }
+        let recording = lock(&status).recording.clone();
+        Ok(match recording {
+            Some(Recording { failed: None, .. }) => "it is in the capture".to_owned(),
+            _ => "nothing is recorded: it goes with the screen".to_owned(),
+        })
+    })
 }
 
 /// Where a run's events go on disk.

@@ -3,16 +3,16 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use anyhow::Context;
 
-use crate::capture::Writer;
+use crate::capture::{Appender, Writer};
 use crate::event::Event;
 use crate::timeline::filter::Filter;
 use crate::timeline::{Remark, Timeline};
-use crate::tui::{self, Screen, Status};
+use crate::tui::{self, Annotate, Screen, Status};
 
 use super::check::Documents;
 use super::failure::Failure;
@@ -21,7 +21,7 @@ use super::output::{Format, Output};
 use super::record::{lock, write};
 use super::sieve::{self, Sieve};
 use super::signal;
-use super::source::{Source, Step};
+use super::source::{self, Source, Step};
 use super::stage::{self, Appearance};
 
 /// Show captures: on the screen, or as text or JSON
@@ -139,6 +139,13 @@ fn on_screen(args: &Args, source: Source, stop: &Arc<AtomicBool>) -> Result<Exit
     let mut kept = Kept::of(&source)?;
     let read_back = kept.read_back()?;
     let copy = kept.copy.take();
+    let annotate = Annotator {
+        timeline: timeline.clone(),
+        appender: Arc::new(Mutex::new(
+            Err("the capture is still being read".to_owned()),
+        )),
+    };
+    let appender = annotate.appender.clone();
 
     let loader = {
         let (timeline, status) = (timeline.clone(), status.clone());
@@ -146,7 +153,8 @@ fn on_screen(args: &Args, source: Source, stop: &Arc<AtomicBool>) -> Result<Exit
         std::thread::Builder::new()
             .name("loader".to_owned())
             .spawn(move || {
-                load(source, copy, &timeline, &status, &stop);
+                let appended = load(source, copy, &timeline, &status, &stop);
+                *appender.lock().unwrap_or_else(PoisonError::into_inner) = appended;
             })
             .context("cannot start reading")?
     };
@@ -158,6 +166,7 @@ fn on_screen(args: &Args, source: Source, stop: &Arc<AtomicBool>) -> Result<Exit
         stop: stop.clone(),
         save: None,
         control: None,
+        annotate: annotate.boxed(),
         follow: args.follow,
         filter: args.filter.clone().unwrap_or_default(),
     });
@@ -169,14 +178,35 @@ fn on_screen(args: &Args, source: Source, stop: &Arc<AtomicBool>) -> Result<Exit
     Ok(ExitCode::SUCCESS)
 }
 
-/// Reads the source to its end into the timeline; errors are shown, not fatal: what was read stays.
+/// Adds what people write to the file on the screen.
+struct Annotator {
+    timeline: Arc<RwLock<Timeline>>,
+    /// Why nothing can be added, while that is so.
+    appender: Arc<Mutex<Result<Appender, String>>>,
+}
+
+impl Annotator {
+    fn boxed(self) -> Annotate {
+        Box::new(move |event| {
+            let mut appender = self.appender.lock().unwrap_or_else(PoisonError::into_inner);
+            let appender = appender.as_mut().map_err(|why| why.clone())?;
+            let position = appender.add(&event).map_err(source::refusal)?;
+            let mut timeline = write(&self.timeline);
+            timeline.apply(&event, position);
+            timeline.take_changes();
+            Ok("it is in the file".to_owned())
+        })
+    }
+}
+
+/// Reads the source to its end into the timeline; tells how to add to its file. Errors are shown, not fatal: what was read stays.
 fn load(
     mut source: Source,
     mut copy: Option<Writer>,
     timeline: &RwLock<Timeline>,
     status: &Mutex<Status>,
     stop: &AtomicBool,
-) {
+) -> Result<Appender, String> {
     let mut over = false;
     while !over && !stop.load(Ordering::Relaxed) {
         let mut batch: Vec<(Event, u64)> = Vec::with_capacity(BATCH);
@@ -227,6 +257,7 @@ fn load(
         }
     }
     lock(status).ended = true;
+    source.appender()
 }
 
 /// Makes a remark about a capture as such.

@@ -105,6 +105,9 @@ impl Ledger {
             self.index.downloads.insert(key, session);
             session
         });
+        if let Some(begun) = self.exchange(no).map(|row| row.times.begun) {
+            self.resumed(session, begun, place.named(request), false);
+        }
         self.join(no, session);
         if let Some((row, book)) = self.session(session) {
             book.several |= request.wanted.len() > 1;

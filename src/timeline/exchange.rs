@@ -159,7 +159,7 @@ impl Live {
             && let Some(open) = self.open.pop_front()
         {
             // Nobody pairs answers with so many requests any more.
-            self.close_row(&open, at, ledger);
+            self.close_row(open, at, ledger);
         }
         let no = number(ledger.exchanges.len());
         let empty = ledger.texts.share("");

@@ -264,6 +264,8 @@ pub struct Connection {
     pub connect: Option<Duration>,
     /// What ended first, on the client leg: who and how.
     pub first_close: Option<(Direction, Close)>,
+    /// What ended first, on the upstream leg: who and how.
+    pub upstream_close: Option<(Direction, Close)>,
     pub closed: Option<Duration>,
     pub exchanges: u32,
     /// Bytes on the client leg.

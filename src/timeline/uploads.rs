@@ -62,6 +62,12 @@ impl Ledger {
             }
             return;
         };
+        let ping = here.pings.iter().find(|ping| ping.0.path == place.path);
+        let ping = ping.map(|ping| ping.1);
+        let is_ping = ping.is_some() || request.packet == Some(Packet::Ping);
+        if let Some(begun) = self.exchange(ping.unwrap_or(no)).map(|row| row.times.begun) {
+            self.resumed(session, begun, place.named(request), is_ping);
+        }
         self.join(no, session);
         if request.packet != Some(Packet::Ping) {
             here.note(&place.path, session);
@@ -439,6 +445,7 @@ impl Ledger {
         request: &Request,
         sent: u64,
         ended_by: Option<&'static str>,
+        timer: Option<String>,
     ) {
         let (Some((row, book)), Some(packet)) = (self.session(session), request.packet) else {
             return;
@@ -455,8 +462,9 @@ impl Ledger {
         };
         book.closing |= packet == Packet::CloseSession;
         let why = ended_by.unwrap_or("the connection went on without it");
+        let timer = timer.unwrap_or_default();
         book.tale
-            .tell(row, format!("{what} got no full answer: {why}."));
+            .tell(row, format!("{what} got no full answer: {why}{timer}."));
     }
 
     /// Gives the Pings that never got a session to the live upload of the same client and URL.

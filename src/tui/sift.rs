@@ -11,7 +11,7 @@ use super::catalog::exchange_at;
 use super::filter::Filter;
 use super::model::{Model, View};
 use super::rows::Rows;
-use super::sync;
+use super::{found, sync};
 
 /// Rows that are asked at once; some milliseconds even of a slow filter.
 const STEP: usize = 8192;
@@ -100,6 +100,7 @@ pub fn is_busy(model: &Model) -> bool {
         .and_then(|prompt| prompt.count.as_ref());
     typed.is_some_and(|count| !count.over)
         || model.sift.next.is_some()
+        || model.found.is_busy()
         || (!model.filter.is_empty() && model.sift.seen < model.catalog.seen())
 }
 
@@ -213,6 +214,7 @@ pub(super) fn advance(model: &mut Model, rows: &dyn Rows) {
     }
     list_some(model, rows);
     mark_some(model, rows);
+    found::advance(model, rows);
 }
 
 /// Lists some packets more.

@@ -17,6 +17,12 @@ const SPEED_WINDOW: std::time::Duration = std::time::Duration::from_secs(1);
 /// Takes in what changed since the last call.
 pub(super) fn sync(model: &mut Model, rows: &dyn Rows) {
     let looked = model.catalog.update(rows);
+    if model.annotated != rows.annotation_version() {
+        model.annotated = rows.annotation_version();
+        if model.filter.text().to_lowercase().contains("mark") {
+            super::update::refilter(model, rows, model.filter.clone());
+        }
+    }
     sift::again(model, rows, &looked);
     sift::advance(model, rows);
     list_sessions(model, rows);

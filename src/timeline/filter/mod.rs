@@ -22,8 +22,9 @@ use std::sync::Arc;
 use crate::wire::Head;
 use crate::wire::Stream;
 
-use super::Timeline;
+use super::margin::{Annotation, Margin};
 use super::row::{Connection, Exchange, Session};
+use super::{Finding, Timeline};
 
 use eval::View;
 use expr::Expr;
@@ -53,6 +54,8 @@ pub struct Row<'r> {
     pub connection: Option<&'r Connection>,
     /// Without it the fields of [`Filter::needs_heads`] are absent.
     pub heads: Option<&'r dyn Heads>,
+    /// Without it findings and marks are absent.
+    pub margin: Option<&'r dyn Margin>,
 }
 
 impl<'r> Row<'r> {
@@ -67,6 +70,7 @@ impl<'r> Row<'r> {
             session,
             connection: timeline.connection(exchange.conn),
             heads: None,
+            margin: Some(timeline),
         }
     }
 
@@ -77,6 +81,22 @@ impl<'r> Row<'r> {
             heads: Some(heads),
             ..self
         }
+    }
+}
+
+/// The margin of an exchange as one of its findings sees it.
+struct Alone<'r> {
+    finding: &'r Finding,
+    margin: Option<&'r dyn Margin>,
+}
+
+impl Margin for Alone<'_> {
+    fn findings(&self, _: u32) -> Vec<&Finding> {
+        vec![self.finding]
+    }
+
+    fn annotation(&self, no: u32) -> Option<&Annotation> {
+        self.margin?.annotation(no)
     }
 }
 
@@ -101,6 +121,31 @@ impl Filter {
                 session: row.session,
                 connection: row.connection,
                 heads: row.heads,
+                margin: row.margin,
+            };
+            eval::matches(root, &view)
+        })
+    }
+
+    /// Tells whether a finding is selected: `row` is its exchange, where it has one; of the exchange's
+    /// findings it alone is looked at.
+    pub fn matches_finding(
+        &self,
+        finding: &Finding,
+        row: Option<&Row<'_>>,
+        session: Option<&Session>,
+    ) -> bool {
+        let alone = Alone {
+            finding,
+            margin: row.and_then(|row| row.margin),
+        };
+        self.root.as_ref().is_none_or(|root| {
+            let view = View {
+                exchange: row.map(|row| row.exchange),
+                session,
+                connection: row.and_then(|row| row.connection),
+                heads: row.and_then(|row| row.heads),
+                margin: Some(&alone),
             };
             eval::matches(root, &view)
         })
@@ -121,6 +166,7 @@ impl Filter {
             session: Some(session),
             connection: None,
             heads: None,
+            margin: None,
         };
         eval::decides(root, &view).unwrap_or_else(|| rows.into_iter().any(|row| self.matches(&row)))
     }
