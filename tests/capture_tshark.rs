@@ -42,7 +42,14 @@ fn tshark(path: &Path, arguments: &[&str]) -> Option<String> {
 fn ordinary() -> Vec<Event> {
     use Leg::{Client, Upstream};
     let body = |len: usize| (0..249).cycle().take(len).collect::<Vec<u8>>();
+    let rules = Fact::Rules(Box::new(bitstap::event::RulesFact {
+        seed: 7,
+        part: 1,
+        parts: 1,
+        source: "version = 1\n".to_owned(),
+    }));
     let mut events = vec![
+        event(0, 0, Client, note("No rule is in force.", rules)),
         event(5, 1, Client, opening("127.0.0.1:50112", "127.0.0.1:8080")),
         event(5, 1, Client, What::Opened),
         event(
@@ -184,7 +191,9 @@ fn tshark_finds_nothing_to_complain_about() {
         ],
     )
     .unwrap();
-    let lines: Vec<&str> = status.lines().collect();
+    // The first packet belongs to no connection.
+    assert!(status.starts_with('\n'), "{status}");
+    let lines: Vec<&str> = status.lines().skip(1).collect();
     // 1 is good; 2, not verified, are the packets that were cut on purpose.
     assert!(
         lines.iter().all(|line| ["1", "2"].contains(line)),
@@ -211,6 +220,7 @@ fn tshark_shows_comments_and_interfaces() {
     };
     assert!(shown.contains("client<->proxy\tConnection 1, client leg, begins."));
     assert!(shown.contains(r#""conn":1,"leg":"client"}"#), "{shown}");
+    assert!(shown.starts_with("client<->proxy\tNo rule is in force."));
     assert!(shown.contains("proxy<->upstream\tRefused."));
     assert!(shown.contains(r#"{"fact":"connect-failed","reason":"refused","status":502}"#));
 }
