@@ -38,18 +38,23 @@ fn tshark(path: &Path, arguments: &[&str]) -> Option<String> {
     run("tshark", &all)
 }
 
-/// Every ordinary thing, on both IP versions.
-fn ordinary() -> Vec<Event> {
-    use Leg::{Client, Upstream};
-    let body = |len: usize| (0..249).cycle().take(len).collect::<Vec<u8>>();
-    let rules = Fact::Rules(Box::new(bitstap::event::RulesFact {
+/// A note that belongs to no connection.
+fn rules() -> What {
+    let rules = bitstap::event::RulesFact {
         seed: 7,
         part: 1,
         parts: 1,
         source: "version = 1\n".to_owned(),
-    }));
+    };
+    note("No rule is in force.", Fact::Rules(Box::new(rules)))
+}
+
+/// Every ordinary thing, on both IP versions.
+fn ordinary() -> Vec<Event> {
+    use Leg::{Client, Upstream};
+    let body = |len: usize| (0..249).cycle().take(len).collect::<Vec<u8>>();
     let mut events = vec![
-        event(0, 0, Client, note("No rule is in force.", rules)),
+        event(0, 0, Client, rules()),
         event(5, 1, Client, opening("127.0.0.1:50112", "127.0.0.1:8080")),
         event(5, 1, Client, What::Opened),
         event(
@@ -287,7 +292,8 @@ fn editcap_and_mergecap_leave_it_readable() {
     let (read, notes) = read(&merged);
     assert!(notes.is_empty(), "{notes:?}");
     let conns: std::collections::BTreeSet<ConnId> = read.iter().map(|event| event.conn).collect();
-    assert_eq!(conns.len(), 4);
+    // Number 0 is what belongs to none.
+    assert_eq!(conns.len(), 5);
     assert!(stream(&read, 1, Leg::Client, ToServer) == stream(&events, 1, Leg::Client, ToServer));
 }
 

@@ -240,7 +240,7 @@ fn a_capture_gives_back_the_rules_and_every_receipt() {
     assert!(written.len() > 3);
     let again = rules_with("version = 1\n".to_owned());
     written.extend(lost_ack().events);
-    written.extend(in_force(&again, 8, Duration::from_secs(60)));
+    written.extend(in_force(&again, 8, Duration::from_mins(1)));
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("rules.pcapng");
     events::write(&path, &written);
