@@ -122,7 +122,7 @@ fn headless(
 }
 
 /// Where heads and bodies are read back from while a source is read.
-struct Kept {
+pub(super) struct Kept {
     /// Goes away with the copy in it.
     _folder: Option<tempfile::TempDir>,
     /// Writes what positions do not read back from into our own form.
@@ -132,7 +132,7 @@ struct Kept {
 
 impl Kept {
     /// Uses the file itself where that is one of ours, else begins a copy of it.
-    fn of(source: &Source) -> Result<Self, Failure> {
+    pub(super) fn of(source: &Source) -> Result<Self, Failure> {
         if let Some(path) = source.direct() {
             return Ok(Self {
                 _folder: None,
@@ -154,11 +154,16 @@ impl Kept {
         })
     }
 
-    fn read_back(&self) -> Result<Arc<dyn ReadBack + Send + Sync>, Failure> {
+    pub(super) fn read_back(&self) -> Result<Arc<dyn ReadBack + Send + Sync>, Failure> {
         Ok(Arc::new(CaptureFile::open(&self.file)?))
     }
 
-    fn flush(&mut self) -> Result<(), Failure> {
+    /// Keeps an event; returns the position that it is read back from.
+    pub(super) fn store(&mut self, event: &Event, position: u64) -> Result<u64, Failure> {
+        store(self.copy.as_mut(), event, position)
+    }
+
+    pub(super) fn flush(&mut self) -> Result<(), Failure> {
         if let Some(copy) = &mut self.copy {
             copy.flush()?;
         }

@@ -28,6 +28,7 @@ pub mod preset;
 pub mod receipt;
 mod recent;
 pub mod record;
+pub mod rehearse;
 pub mod rule;
 pub mod schema;
 mod value;
