@@ -1,6 +1,7 @@
 //! `bitstap rules` through the binary: check, list, schema, explain.
 
 #[path = "support/binary.rs"]
+#[expect(dead_code, reason = "each test file uses a part of it")]
 mod binary;
 
 use std::fs;
@@ -136,7 +137,7 @@ fn explain_tells_what_would_have_fired_and_what_not() {
     let file = folder.path().join("rules.toml");
     fs::write(
         &file,
-        "[[rule]]\nname = 'lost'\nwhen = 'bits.type == fragment'\nstage = 'response.head'\ncount = { per = 'session', skip = 1, times = 1 }\ndo = [ { drop_response = {} } ]\n[[rule]]\nname = 'never'\nwhen = 'http.method == PUT'\ndo = [ { reset = {} } ]\n",
+        "[[rule]]\nname = 'lost'\nwhen = 'bits.type == fragment'\nstage = 'response.head'\ncount = { per = 'session', skip = 1, times = 1 }\ndo = [ { drop_response = {} } ]\n[[rule]]\nname = 'never'\nwhen = 'http.method == PUT'\ndo = [ { reset = {} } ]\n[[rule]]\nname = 'end'\nstage = 'close'\ndo = [ { note = { text = 'over' } } ]\n[[rule]]\nname = 'begin'\nstage = 'connect'\nwhen = 'client.ip == 192.0.2.1'\ndo = [ { reset = {} } ]\n",
     )
     .unwrap();
     let file = file.to_str().unwrap();
@@ -147,7 +148,11 @@ fn explain_tells_what_would_have_fired_and_what_not() {
         .iter()
         .filter(|line| line["fired"] == true)
         .collect();
-    assert_eq!(fired.len(), 1, "{told:?}");
+    assert_eq!(fired.len(), 2, "{told:?}");
+    assert_eq!(
+        (&fired[1]["rule"], &fired[1]["exchange"]),
+        (&"end".into(), &serde_json::Value::Null)
+    );
     assert_eq!(fired[0]["rule"], "lost");
     assert_eq!(fired[0]["ordinal"], 2);
     assert_eq!(receipts[0]["fired"], false);
@@ -162,6 +167,8 @@ fn explain_tells_what_would_have_fired_and_what_not() {
         .filter_map(serde_json::Value::as_u64)
         .sum();
     assert!(missed >= 3, "{told:?}");
+    let beside = rules[3]["unmatched"].as_object().unwrap();
+    assert_eq!(beside["its condition does not hold"], 1, "{told:?}");
     let done = output(&["rules", "explain", file, "--capture", capture]);
     let shown = text(&done.stdout);
     assert!(

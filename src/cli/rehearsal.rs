@@ -40,27 +40,46 @@ fn tell(rule: &Rehearsed, lines: &mut Vec<String>) {
     if !state.when.is_empty() {
         lines.push(format!("  when   {}", state.when));
     }
-    for (word, told, count) in [
-        ("fired", &rule.fired, state.fired),
-        ("not", &rule.skipped, state.skipped),
-    ] {
-        lines.extend(told.iter().take(EACH).map(|told| line(word, told)));
-        let rest = usize::try_from(count)
-            .unwrap_or(usize::MAX)
-            .saturating_sub(EACH);
-        if rest > 0 {
-            lines.push(format!("  {word:<6} {rest} more"));
-        }
+    lines.extend(
+        rule.fired
+            .iter()
+            .take(EACH)
+            .map(|told| line("fired", told, 0)),
+    );
+    let rest = usize::try_from(state.fired)
+        .unwrap_or(usize::MAX)
+        .saturating_sub(EACH);
+    if rest > 0 {
+        lines.push(format!("  fired  {rest} more"));
     }
+    let alike = |one: &Told, next: &Told| one.receipt.reason == next.receipt.reason;
+    for same in rule.skipped.chunk_by(alike).take(EACH) {
+        let more = same.len().saturating_sub(1);
+        lines.extend(same.first().map(|told| line("not", told, more)));
+    }
+    let shown: usize = rule
+        .skipped
+        .chunk_by(alike)
+        .take(EACH)
+        .map(<[Told]>::len)
+        .sum();
+    let rest = usize::try_from(state.skipped)
+        .unwrap_or(usize::MAX)
+        .saturating_sub(shown);
+    if rest > 0 {
+        lines.push(format!("  not    {rest} more that matched"));
+    }
+    let what = match state.stage {
+        Stage::Connect | Stage::Close => "connection",
+        _ => "exchange",
+    };
     for (reason, count) in &rule.unmatched {
-        lines.push(format!(
-            "  not    {}: {reason}",
-            counted(*count, "exchange")
-        ));
+        lines.push(format!("  not    {}: {reason}", counted(*count, what)));
     }
 }
 
-fn line(word: &str, told: &Told) -> String {
+/// Tells one receipt, and that `more` behind it say the same.
+fn line(word: &str, told: &Told, more: usize) -> String {
     let receipt = &told.receipt;
     let place = match told.exchange {
         Some(no) => format!("exchange {no}"),
@@ -72,8 +91,13 @@ fn line(word: &str, told: &Told) -> String {
         receipt.reason.clone()
     };
     format!(
-        "  {word:<6} {place} at {:.3} s: {what} (match {} of {})",
+        "  {word:<6} {place} at {:.3} s{}: {what} (match {} of {})",
         told.at.as_secs_f64(),
+        if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        },
         receipt.ordinal,
         receipt.key
     )

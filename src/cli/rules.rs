@@ -43,6 +43,7 @@ enum Command {
     after_help = "Examples:\n  bitstap rules check rules.toml\n  bitstap rules check --json *.toml"
 )]
 struct CheckArgs {
+    /// Rules files
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Print JSON Lines (schema 1)
@@ -70,6 +71,7 @@ struct ListArgs {
     after_help = "Example:\n  bitstap rules explain rules.toml --capture upload.pcapng\n\nThe recording stays as it is: nothing that a fired rule would have changed in the exchanges behind it is made up."
 )]
 struct ExplainArgs {
+    /// Rules file
     #[arg(value_name = "FILE")]
     rules: PathBuf,
     /// Capture to rehearse on

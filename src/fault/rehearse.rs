@@ -28,7 +28,7 @@ pub struct Rehearsed {
     pub state: RuleState,
     pub fired: Vec<Told>,
     pub skipped: Vec<Told>,
-    /// Why it did not match the other exchanges, and how many.
+    /// Why it did not match the other exchanges (of a rule at connect or close: connections), and how many.
     pub unmatched: BTreeMap<String, u64>,
 }
 
@@ -75,7 +75,10 @@ pub fn rehearse(rules: RuleSet, seed: u64, timeline: &Timeline, heads: &dyn Head
     let mut run = Run {
         told: states.iter().map(|_| (Vec::new(), Vec::new())).collect(),
         unmatched: states.iter().map(|_| BTreeMap::new()).collect(),
-        names: states.into_iter().map(|state| state.name).collect(),
+        rules: states
+            .into_iter()
+            .map(|state| (state.name, state.stage))
+            .collect(),
         rehearsal: Rehearsal {
             seed,
             ..Rehearsal::default()
@@ -191,7 +194,8 @@ struct Run {
     /// Fired and not, for each rule.
     told: Vec<(Vec<Told>, Vec<Told>)>,
     unmatched: Vec<BTreeMap<String, u64>>,
-    names: Vec<String>,
+    /// Name and stage of each rule.
+    rules: Vec<(String, Stage)>,
     rehearsal: Rehearsal,
 }
 
@@ -243,13 +247,16 @@ impl Run {
                 receipt,
             });
         }
-        let over = match cue.what {
-            What::Request(exchange, _) => exchange.response.is_none(),
-            What::Response(..) => true,
-            What::Connect | What::Close => false,
-        };
-        if let (true, Some(number)) = (over, number) {
-            self.ask_why(engine, cue.conn.id, number);
+        let conn = cue.conn.id;
+        match cue.what {
+            What::Connect => self.ask_why(engine, conn, 0, |stage| stage == Stage::Connect),
+            What::Request(exchange, _) if exchange.response.is_some() => {}
+            What::Request(_, number) | What::Response(_, number) => {
+                self.ask_why(engine, conn, number, |stage| {
+                    !matches!(stage, Stage::Connect | Stage::Close)
+                });
+            }
+            What::Close => self.ask_why(engine, conn, 0, |stage| stage == Stage::Close),
         }
         if matches!(cue.what, What::Close) {
             engine.gone(cue.conn.id);
@@ -258,9 +265,9 @@ impl Run {
 
     fn keep(&mut self, told: Told) {
         let index = self
-            .names
+            .rules
             .iter()
-            .position(|name| *name == told.receipt.rule);
+            .position(|(name, _)| *name == told.receipt.rule);
         let Some((fired, skipped)) = index.and_then(|index| self.told.get_mut(index)) else {
             return;
         };
@@ -270,12 +277,14 @@ impl Run {
         }
     }
 
-    /// Counts why rules did not match an exchange that is over.
-    fn ask_why(&mut self, engine: &Engine, conn: ConnId, number: u64) {
-        let words = engine.why(conn, number);
-        for ((_, reason), counted) in words.into_iter().zip(&mut self.unmatched) {
+    /// Counts why rules of some stages did not match what is over.
+    fn ask_why(&mut self, engine: &Engine, conn: ConnId, number: u64, of: impl Fn(Stage) -> bool) {
+        let words = engine.why(conn, number).into_iter();
+        let rules = self.rules.iter().zip(&mut self.unmatched);
+        for ((_, reason), ((_, stage), counted)) in words.zip(rules) {
             // Those that matched have receipts.
-            if reason.starts_with("it fired") || reason.starts_with("it matched") {
+            let matched = reason.starts_with("it fired") || reason.starts_with("it matched");
+            if matched || !of(*stage) {
                 continue;
             }
             let count = counted.entry(reason).or_default();
