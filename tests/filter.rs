@@ -63,6 +63,7 @@ fn exchange(
         outcome: Outcome::Complete,
         request: Some(message(0)),
         response: Some(message(0)),
+        faults: bitstap::timeline::Faults::default(),
     }
 }
 

@@ -119,6 +119,11 @@ impl Followers {
                 found.clients.entry(client).or_default().push(follower);
             }
         }
+        let places = found.places.values_mut();
+        let lists = places.chain(found.sessions.values_mut());
+        for list in lists.chain(found.clients.values_mut()) {
+            list.sort_by_key(|follower| follower.begun);
+        }
         found
     }
 
@@ -139,11 +144,10 @@ impl Followers {
         }
         let until = within.map(|within| firing.at.saturating_add(within));
         lists.into_iter().any(|list| {
-            // Exchanges are in the order of their first bytes.
             let first = list.partition_point(|follower| follower.begun < firing.at);
             let later = list.get(first..).unwrap_or_default().iter();
             later
-                .filter(|follower| Some(follower.no) != firing.exchange)
+                .filter(|follower| firing.exchange.is_none_or(|no| follower.no > no))
                 .take_while(|follower| until.is_none_or(|until| follower.begun <= until))
                 .any(|follower| until.is_none_or(|until| follower.answered <= until))
         })

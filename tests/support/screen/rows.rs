@@ -141,6 +141,7 @@ pub fn exchange(no: u32, session: u32, packet: Packet, at: u64) -> Exchange {
         outcome: Outcome::Complete,
         request: Some(message(no, Direction::ToServer, 0)),
         response: Some(message(no, Direction::ToClient, 0)),
+        faults: bitstap::timeline::Faults::default(),
     }
 }
 
@@ -231,7 +232,6 @@ fn story_exchanges() -> Vec<Exchange> {
         received: None,
         outcome: Outcome::InFlight,
         response: None,
-        faults: bitstap::timeline::Faults::default(),
         times: Times {
             begun: ms(45_300),
             ..Times::default()
@@ -254,7 +254,6 @@ fn story_exchanges() -> Vec<Exchange> {
         status: None,
         outcome: Outcome::NoResponse,
         response: None,
-        faults: bitstap::timeline::Faults::default(),
         times: Times {
             begun: ms(46_000),
             request_end: Some(ms(46_001)),
