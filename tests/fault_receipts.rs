@@ -304,12 +304,15 @@ fn receipts_survive_a_capture_whatever_names_say() {
     let mut talk = Talk::new();
     talk.say(CREATE);
     talk.push(Leg::Client, What::Note(note.clone()));
-    talk.events.push(Event {
-        at: Duration::from_secs(9),
-        conn: ConnId(0),
-        leg: Leg::Client,
-        what: What::Note(note),
-    });
+    // A connection that somebody numbered 0 keeps its legs.
+    for leg in [Leg::Client, Leg::Upstream] {
+        talk.events.push(Event {
+            at: Duration::from_secs(9),
+            conn: ConnId(0),
+            leg,
+            what: What::Note(note.clone()),
+        });
+    }
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("odd.pcapng");
     events::write(&path, &talk.events);

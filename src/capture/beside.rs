@@ -4,13 +4,13 @@
 //! prefix: every tool shows it as such and counts it to no TCP stream.
 //! RFC 8200 §4.7, RFC 6666
 
-use crate::event::{ConnId, Note};
+use crate::event::{ConnId, Leg, Note};
 
 use super::block::Enhanced;
 use super::mark::Mark;
 
-/// What notes without a connection are numbered with.
-pub(super) const NOBODY: ConnId = ConnId(0);
+/// Where notes without a connection are said to be.
+pub(super) const NOBODY: (ConnId, Leg) = (ConnId(0), Leg::Client);
 
 /// The packet: version 6, no content, no next header, 1 hop, from `100::1` to `100::`.
 const PACKET: [u8; 40] = {

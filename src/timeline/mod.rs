@@ -85,10 +85,12 @@ impl Timeline {
     pub fn apply(&mut self, event: &Event, position: u64) {
         self.generation = self.generation.wrapping_add(1);
         self.latest = self.latest.max(event.at);
-        if event.conn == ConnId(0) {
-            if let What::Note(note) = &event.what {
-                self.beside(event.at, note);
-            }
+        // A capture of somebody else's may have a connection of that number.
+        if event.conn == ConnId(0)
+            && let What::Note(note) = &event.what
+            && !self.rows.contains_key(&event.conn)
+        {
+            self.beside(event.at, note);
             return;
         }
         let row = self.row_of(event);

@@ -97,8 +97,9 @@ impl Reassembly {
     /// Takes notes that belong to no connection.
     pub(super) fn pass_by(&mut self, marks: Marks, place: Place) {
         self.last = (place.at, place.position);
+        let (conn, leg) = beside::NOBODY;
         for note in marks.notes {
-            self.push(beside::NOBODY, Leg::Client, place, What::Note(note));
+            self.push(conn, leg, place, What::Note(note));
         }
     }
 

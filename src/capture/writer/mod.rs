@@ -163,7 +163,7 @@ impl Writer {
                 self.sink.settle(&[])?;
                 return Ok(begin);
             }
-            What::Note(note) if event.conn == beside::NOBODY => {
+            What::Note(note) if key == beside::NOBODY && !self.streams.contains_key(&key) => {
                 beside::put(&mut self.sink.gathered, at_ns, note);
             }
             What::Note(note) => self.put_note(key, at_ns, note),

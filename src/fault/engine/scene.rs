@@ -17,7 +17,7 @@ use crate::timeline::{Connection, Exchange, Message, Outcome, Span, Text, WireEr
 use crate::wire::{Framing, Head, Stream};
 
 use super::Moment;
-use crate::fault::key::Subject;
+use crate::fault::key::{Subject, short};
 use crate::fault::rule::{At, Stage};
 use crate::fault::verdict::Place;
 
@@ -62,7 +62,7 @@ impl<'m> Scene<'m> {
         let text =
             |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
         let url = text(request_head.and_then(Head::target));
-        let path = place::split(&url).1.to_owned();
+        let path = short(place::split(&url).1);
         let packet = request.as_ref().and_then(|request| request.packet);
         let message = |direction, framing: Option<Framing>| {
             framing.map(|framing| message(moment, direction, framing))
