@@ -1,10 +1,11 @@
-//! Captures: pcapng out and in, classic pcap in, anybody's TCP.
+//! Captures: pcapng out and in, classic pcap in, anybody's TCP; HAR, SAZ and mitmproxy's flows in.
 //!
 //! A capture holds only events. It is appended and flushed as things happen, so that after a kill
 //! everything up to the last block is there; a torn tail is cut with a note. Knows no HTTP.
 
 mod block;
 mod header;
+mod import;
 mod link;
 mod mark;
 mod packets;
@@ -14,6 +15,7 @@ mod reassemble;
 mod segment;
 mod sink;
 mod source;
+mod trace;
 mod unknown;
 pub mod writer;
 
