@@ -11,6 +11,7 @@
 //! 5  peer      -> capture report timeline bits wire event
 //! 4  relay     -> bits wire event          tui -> report timeline bits wire event
 //!    capture   -> timeline wire event      extract -> report timeline bits wire event
+//!                                          export -> report timeline bits wire event
 //! 3  report    -> timeline bits wire event timeline -> bits wire event
 //! 2  bits      -> wire
 //! 1  wire, event -> nothing of ours
@@ -50,6 +51,7 @@ pub mod timeline;
 pub mod report;
 
 pub mod capture;
+pub mod export;
 pub mod extract;
 pub mod relay;
 pub mod tui;

@@ -5,13 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A room and the rooms that it may import, as drawn in `src/lib.rs`.
-const FLOORS: [(&str, &[&str]); 11] = [
+const FLOORS: [(&str, &[&str]); 12] = [
     ("event", &[]),
     ("wire", &[]),
     ("bits", &["wire"]),
     ("timeline", &["bits", "wire", "event"]),
     ("report", &["timeline", "bits", "wire", "event"]),
     ("capture", &["timeline", "wire", "event"]),
+    ("export", &["report", "timeline", "bits", "wire", "event"]),
     ("extract", &["report", "timeline", "bits", "wire", "event"]),
     ("relay", &["bits", "wire", "event"]),
     ("tui", &["report", "timeline", "bits", "wire", "event"]),
@@ -22,8 +23,8 @@ const FLOORS: [(&str, &[&str]); 11] = [
     (
         "cli",
         &[
-            "peer", "tui", "extract", "relay", "capture", "report", "timeline", "bits", "wire",
-            "event",
+            "peer", "tui", "export", "extract", "relay", "capture", "report", "timeline", "bits",
+            "wire", "event",
         ],
     ),
 ];

@@ -1,8 +1,7 @@
 //! What a file is that is no capture, as far as its first bytes tell.
 
 /// What can be opened.
-pub(super) const UNDERSTOOD: &str =
-    "understood are pcapng and pcap, also compressed with gzip, HAR, SAZ, and mitmproxy's flow files";
+pub(super) const UNDERSTOOD: &str = "understood are pcapng and pcap, also compressed with gzip, HAR, SAZ, and mitmproxy's flow files";
 
 /// First bytes and what they tell.
 const KINDS: &[(&[u8], &str)] = &[

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod failure;
+mod kept;
 mod output;
 mod record;
 mod sieve;
@@ -18,6 +19,7 @@ mod transfer;
 mod unit;
 
 mod check;
+mod convert;
 mod demo;
 mod explain;
 mod extract;
@@ -26,6 +28,7 @@ mod proxy;
 mod send;
 mod serve;
 mod view;
+mod wireshark;
 
 /// An intercepting debugging proxy for Microsoft BITS.
 #[derive(Debug, Parser)]
@@ -48,9 +51,11 @@ enum Command {
     Extract(extract::Args),
     Explain(explain::Args),
     Check(check::Args),
+    Convert(Box<convert::Args>),
     Serve(Box<serve::Args>),
     Send(Box<send::Args>),
     Fetch(Box<fetch::Args>),
+    Wireshark(wireshark::Args),
 }
 
 /// Runs the program with the process's own arguments and returns its exit code.
@@ -63,9 +68,11 @@ pub fn main() -> ExitCode {
         Command::Extract(args) => extract::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Convert(args) => convert::run(&args),
         Command::Serve(args) => serve::run(*args),
         Command::Send(args) => send::run(*args),
         Command::Fetch(args) => fetch::run(*args),
+        Command::Wireshark(args) => wireshark::run(&args),
     };
     match done {
         Ok(code) => code,

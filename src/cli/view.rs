@@ -8,14 +8,15 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use crate::capture::{self, CaptureFile, Writer};
+use crate::capture::Writer;
 use crate::event::Event;
 use crate::timeline::filter::Filter;
-use crate::timeline::{ReadBack, Remark, Timeline};
+use crate::timeline::{Remark, Timeline};
 use crate::tui::{self, Screen, Status};
 
 use super::check::Documents;
 use super::failure::Failure;
+use super::kept::{Kept, store};
 use super::output::{Format, Output};
 use super::record::{lock, write};
 use super::sieve::{self, Sieve};
@@ -29,7 +30,7 @@ use super::stage::{self, Appearance};
     after_help = "Examples:\n  bitstap view upload.pcapng\n  bitstap view --headless --filter 'http.status >= 400' upload.pcapng\n  bitstap view --json windows.pcap.gz | jq 'select(.type == \"session\")'"
 )]
 pub(super) struct Args {
-    /// Captures: pcapng or pcap, also gzipped, of bitstap or of any other program; several are merged by time
+    /// Captures: pcapng or pcap, also gzipped, of bitstap or of any other program; HAR, SAZ, mitmproxy's flows; several are merged by time
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Go on reading while the file grows (one file)
@@ -119,51 +120,6 @@ fn headless(
     output.changes(&timeline, &changes)?;
     output.finish(&timeline, truncated)?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Where heads and bodies are read back from while a source is read.
-struct Kept {
-    /// Goes away with the copy in it.
-    _folder: Option<tempfile::TempDir>,
-    /// Writes what positions do not read back from into our own form.
-    copy: Option<Writer>,
-    file: PathBuf,
-}
-
-impl Kept {
-    /// Uses the file itself where that is one of ours, else begins a copy of it.
-    fn of(source: &Source) -> Result<Self, Failure> {
-        if let Some(path) = source.direct() {
-            return Ok(Self {
-                _folder: None,
-                copy: None,
-                file: path.to_owned(),
-            });
-        }
-        let folder = stage::temporary_folder()?;
-        let file = folder.path().join("copy.pcapng");
-        let options = capture::Options {
-            start_ns: source.start_ns(),
-            ..capture::Options::default()
-        };
-        let copy = Writer::create(&file, options)?;
-        Ok(Self {
-            _folder: Some(folder),
-            copy: Some(copy),
-            file,
-        })
-    }
-
-    fn read_back(&self) -> Result<Arc<dyn ReadBack + Send + Sync>, Failure> {
-        Ok(Arc::new(CaptureFile::open(&self.file)?))
-    }
-
-    fn flush(&mut self) -> Result<(), Failure> {
-        if let Some(copy) = &mut self.copy {
-            copy.flush()?;
-        }
-        Ok(())
-    }
 }
 
 fn on_screen(args: &Args, source: Source, stop: &Arc<AtomicBool>) -> Result<ExitCode, Failure> {
@@ -269,13 +225,6 @@ fn load(
         }
     }
     lock(status).ended = true;
-}
-
-fn store(copy: Option<&mut Writer>, event: &Event, position: u64) -> Result<u64, Failure> {
-    match copy {
-        Some(writer) => Ok(writer.write(event)?),
-        None => Ok(position),
-    }
 }
 
 /// Makes a remark about a capture as such.

@@ -48,7 +48,13 @@ pub(super) struct Part {
 pub(super) enum Body {
     Bytes(Bytes),
     /// They lie in a file.
-    Place { file: Arc<File>, at: u64, len: u64 },
+    Place {
+        file: Arc<File>,
+        at: u64,
+        len: u64,
+    },
+    /// One after the other.
+    Parts(Vec<Self>),
     /// They were not kept; how many there were, if anybody knows.
     Gone(Option<u64>),
 }
@@ -59,6 +65,10 @@ impl Body {
         match self {
             Self::Bytes(bytes) => u64::try_from(bytes.len()).ok(),
             Self::Place { len, .. } => Some(*len),
+            Self::Parts(parts) => parts
+                .iter()
+                .map(Self::len)
+                .try_fold(0, |sum: u64, len| Some(sum.saturating_add(len?))),
             Self::Gone(len) => *len,
         }
     }

@@ -27,7 +27,8 @@ const DECODED: &str =
     "some bodies are in it decoded, not as sent: their length and coding fields were set right";
 const ADDED: &str =
     "some messages say no length (HTTP/2 needs none): a Content-Length was put into their heads";
-const DROPPED: &str = "some answers have content in it where none can be on the wire: it was left out";
+const DROPPED: &str =
+    "some answers have content in it where none can be on the wire: it was left out";
 
 /// Lays out a request.
 pub(super) fn request(part: &Part) -> Laid {

@@ -170,15 +170,19 @@ impl Flows {
             ..Entry::default()
         };
         if !response.is_null() {
-            let asked = entry.request.as_ref().map_or(ticket.begun, |part| part.ended);
+            let asked = entry
+                .request
+                .as_ref()
+                .map_or(ticket.begun, |part| part.ended);
             entry.response = Some(self.part(response, response_head(response), asked));
         }
         let error = flow.get("error");
         let message = error.get("msg");
         if !message.is_null() {
-            entry
-                .notes
-                .push(format!("mitmproxy: {}.", message.text().trim_end_matches('.')));
+            entry.notes.push(format!(
+                "mitmproxy: {}.",
+                message.text().trim_end_matches('.')
+            ));
             entry.ended = true;
         }
         entry

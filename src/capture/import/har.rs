@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -23,8 +24,7 @@ use super::{Album, Opened, Refusal, Ticket};
 /// Longest entry that is read into memory.
 const LONGEST: u64 = 1 << 30;
 
-const HEADS: &str =
-    "a HAR file has names and values of fields, not heads as they were sent: spaces and odd lines are gone";
+const HEADS: &str = "a HAR file has names and values of fields, not heads as they were sent: spaces and odd lines are gone";
 
 struct Har {
     file: File,
@@ -96,6 +96,9 @@ struct Content {
     encoding: Option<String>,
     #[serde(default)]
     size: Value,
+    /// Written by `bitstap convert`: offset and length of what the text does not have.
+    #[serde(default, rename = "_missing")]
+    missing: Vec<(u64, u64)>,
 }
 
 /// Opens a HAR file.
@@ -114,9 +117,7 @@ pub(super) fn open(file: File) -> Result<Opened, Refusal> {
         let record = match read(&file, at, len)? {
             Ok(record) => record,
             Err(reason) => {
-                notes.push(format!(
-                    "an entry at byte {at} was left out: {reason}"
-                ));
+                notes.push(format!("an entry at byte {at} was left out: {reason}"));
                 continue;
             }
         };
@@ -135,13 +136,19 @@ pub(super) fn open(file: File) -> Result<Opened, Refusal> {
         });
     }
     if lines.keys().any(|key: &String| key.starts_with('\0')) {
-        notes.push("it does not name connections: each exchange is shown on one of its own".to_owned());
+        notes.push(
+            "it does not name connections: each exchange is shown on one of its own".to_owned(),
+        );
     }
     if undated > 0 {
-        notes.push(format!("{undated} entries have no readable startedDateTime"));
+        notes.push(format!(
+            "{undated} entries have no readable startedDateTime"
+        ));
     }
     if let Some(at) = found.torn {
-        notes.push(format!("the file ends inside an entry or before its end, at byte {at}"));
+        notes.push(format!(
+            "the file ends inside an entry or before its end, at byte {at}"
+        ));
     }
     notes.truncate(100);
     Ok(Opened {
@@ -206,7 +213,9 @@ fn entry(record: Record, begun: u64) -> Entry {
         ..Entry::default()
     };
     if let Some(error) = record.error.as_str() {
-        entry.notes.push(format!("{}.", error.trim_end_matches('.')));
+        entry
+            .notes
+            .push(format!("{}.", error.trim_end_matches('.')));
     }
     let request = record.request;
     let (head, plain) = request_head(&request);
@@ -309,6 +318,31 @@ fn pair(field: &Value) -> (&str, &str) {
 /// Returns the content; without any, what is known of its size.
 fn body(content: Option<Content>, size: &Value) -> Body {
     let content = content.unwrap_or_default();
+    let missing = content.missing.clone();
+    match kept(content, size) {
+        Body::Bytes(bytes) if !missing.is_empty() => with_holes(&bytes, &missing),
+        body => body,
+    }
+}
+
+/// Puts what is missing where it was.
+fn with_holes(bytes: &Bytes, missing: &[(u64, u64)]) -> Body {
+    let mut parts = Vec::new();
+    let mut from = 0usize;
+    let mut at = 0u64;
+    for (begin, len) in missing {
+        let kept = usize::try_from(begin.saturating_sub(at)).unwrap_or(usize::MAX);
+        let end = from.saturating_add(kept).min(bytes.len());
+        parts.push(Body::Bytes(bytes.slice(from..end)));
+        parts.push(Body::Gone(Some(*len)));
+        from = end;
+        at = begin.saturating_add(*len);
+    }
+    parts.push(Body::Bytes(bytes.slice(from..)));
+    Body::Parts(parts)
+}
+
+fn kept(content: Content, size: &Value) -> Body {
     let told = |size: &Value| size.as_u64();
     match (content.text, content.encoding.as_deref()) {
         (Some(text), Some(encoding)) if encoding.eq_ignore_ascii_case("base64") => {
@@ -320,7 +354,7 @@ fn body(content: Option<Content>, size: &Value) -> Body {
         }
         (Some(text), _) if !text.is_empty() => Body::Bytes(text.into_bytes().into()),
         (_, _) => match told(&content.size).or_else(|| told(size)) {
-            Some(0) => Body::Bytes(bytes::Bytes::new()),
+            Some(0) => Body::Bytes(Bytes::new()),
             size => Body::Gone(size),
         },
     }
@@ -332,8 +366,14 @@ fn ends(record: &Record) -> Ends {
     let url = &record.request.url;
     let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
     let host = rest.split(['/', '?']).next().unwrap_or_default();
-    let usual = if scheme.eq_ignore_ascii_case("https") { 443 } else { 80 };
-    let port = host.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+    let usual = if scheme.eq_ignore_ascii_case("https") {
+        443
+    } else {
+        80
+    };
+    let port = host
+        .rsplit_once(':')
+        .and_then(|(_, port)| port.parse().ok());
     let named = record
         .server_ip
         .as_str()

@@ -56,7 +56,9 @@ impl Lines {
 
     /// Returns when an exchange has to be read.
     pub(super) fn order(ticket: &Ticket) -> u64 {
-        ticket.opened.map_or(ticket.begun, |at| at.min(ticket.begun))
+        ticket
+            .opened
+            .map_or(ticket.begun, |at| at.min(ticket.begun))
     }
 
     /// Returns something about the file that was not told yet.
@@ -102,7 +104,11 @@ impl Lines {
     pub(super) fn take(&mut self, ticket: &Ticket, entry: Entry) {
         let begun = ticket.begun;
         let at = self.lane(ticket, entry.ends, begun);
-        let Some(mut lane) = self.lanes.get(&ticket.line).and_then(|all| all.get(at)).copied()
+        let Some(mut lane) = self
+            .lanes
+            .get(&ticket.line)
+            .and_then(|all| all.get(at))
+            .copied()
         else {
             return;
         };
@@ -131,7 +137,11 @@ impl Lines {
         if last {
             self.close(lane);
         }
-        if let Some(place) = self.lanes.get_mut(&ticket.line).and_then(|all| all.get_mut(at)) {
+        if let Some(place) = self
+            .lanes
+            .get_mut(&ticket.line)
+            .and_then(|all| all.get_mut(at))
+        {
             *place = lane;
         }
         self.count_down(ticket.line);
@@ -192,7 +202,10 @@ impl Lines {
         *now = ended;
         let bytes = |bytes: Vec<u8>| Body::Bytes(bytes.into());
         let mut bodies = vec![bytes(laid.head), bytes(laid.before)];
-        bodies.extend(laid.body);
+        match laid.body {
+            Some(Body::Parts(parts)) => bodies.extend(parts),
+            body => bodies.extend(body),
+        }
         bodies.push(Body::Gone(Some(laid.missing)));
         bodies.push(bytes(laid.after));
         bodies.retain(|body| body.len().is_some_and(|len| len > 0));
@@ -241,7 +254,12 @@ impl Lines {
     }
 
     fn put(&mut self, conn: ConnId, leg: Leg, at: u64, piece: Piece) {
-        self.pieces.push(Due { at, conn, leg, piece });
+        self.pieces.push(Due {
+            at,
+            conn,
+            leg,
+            piece,
+        });
     }
 }
 

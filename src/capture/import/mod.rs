@@ -107,7 +107,11 @@ impl Import {
         let mut tickets = opened.tickets;
         let start_ns = tickets
             .iter()
-            .map(|ticket| ticket.opened.map_or(ticket.begun, |at| at.min(ticket.begun)))
+            .map(|ticket| {
+                ticket
+                    .opened
+                    .map_or(ticket.begun, |at| at.min(ticket.begun))
+            })
             .min()
             .unwrap_or_default();
         tickets.sort_by_key(|ticket| ticket.begun);
@@ -144,7 +148,8 @@ impl Import {
                 self.left_out += 1;
                 // A file of nothing but rubbish would tell the same again and again.
                 if self.left_out <= 20 {
-                    self.notes.push(format!("an exchange was left out: {reason}"));
+                    self.notes
+                        .push(format!("an exchange was left out: {reason}"));
                 }
                 self.lines.pass(ticket);
             }
@@ -204,7 +209,10 @@ impl Iterator for Import {
 fn format_of(first: &[u8]) -> Option<fn(File) -> Result<Opened, Refusal>> {
     let text = first.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(first);
     let text = text.trim_ascii_start();
-    let digits = first.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let digits = first
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit())
+        .count();
     if first.starts_with(b"PK\x03\x04") || first.starts_with(b"PK\x05\x06") {
         Some(saz::open)
     } else if text.starts_with(b"{") {

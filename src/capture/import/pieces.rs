@@ -94,6 +94,8 @@ fn next_bytes(direction: Direction, body: &mut Body) -> io::Result<Option<What>>
     let data = |bytes: Bytes| (!bytes.is_empty()).then_some(What::Data { direction, bytes });
     match body {
         Body::Bytes(bytes) => Ok(data(std::mem::take(bytes))),
+        // They were taken apart before.
+        Body::Parts(_) => Ok(None),
         Body::Gone(len) => {
             let len = len.take().unwrap_or_default();
             let why = Missing::NotKept;

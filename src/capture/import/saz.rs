@@ -184,7 +184,10 @@ impl About {
         let name = element.name();
         let attributes = element.attributes().flatten().filter_map(|attribute| {
             let key = String::from_utf8_lossy(attribute.key.as_ref()).into_owned();
-            let value = attribute.normalized_value(quick_xml::XmlVersion::Implicit1_0).ok()?.into_owned();
+            let value = attribute
+                .normalized_value(quick_xml::XmlVersion::Implicit1_0)
+                .ok()?
+                .into_owned();
             Some((key, value))
         });
         match name.as_ref() {
@@ -360,7 +363,10 @@ mod tests {
     #[test]
     fn names_of_members_are_read() {
         assert!(matches!(member("raw/007_c.txt"), Some((7, Kind::Request))));
-        assert!(matches!(member("raw\\12_S.txt"), Some((12, Kind::Response))));
+        assert!(matches!(
+            member("raw\\12_S.txt"),
+            Some((12, Kind::Response))
+        ));
         assert!(matches!(member("Raw/1_m.xml"), Some((1, Kind::About))));
         for name in ["raw/1_w.txt", "1_c.txt", "raw/x_c.txt", "_index.htm"] {
             assert!(member(name).is_none(), "{name}");
