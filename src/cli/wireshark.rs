@@ -7,12 +7,17 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
+use crate::bits::hresult;
+
 use super::failure::Failure;
 use super::transfer::tell;
 
 /// The dissector.
 const LUA: &str = include_str!("../../share/bitstap.lua");
 const NAME: &str = "bitstap.lua";
+
+/// Where the table of codes goes.
+const NAMES: &str = "--[[NAMES]]";
 
 /// Where Wireshark looks for a user's own dissectors.
 const PLACES: &str = "\
@@ -43,11 +48,25 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     fs::create_dir_all(folder)
         .with_context(|| format!("cannot make the folder {}", folder.display()))?;
     let path = folder.join(NAME);
-    fs::write(&path, LUA).with_context(|| format!("cannot write {}", path.display()))?;
+    fs::write(&path, dissector()).with_context(|| format!("cannot write {}", path.display()))?;
     tell(&format!(
         "wrote {}\n\nWireshark and tshark load it from the folder that `tshark -G folders` calls Personal Lua Plugins:\n{PLACES}\nor with: tshark -X lua_script:{}\nThen filter for: bits_up.packet_type == \"Fragment\"",
         path.display(),
         path.display(),
     ))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Returns the dissector with the codes that `bitstap explain` knows.
+fn dissector() -> String {
+    let mut rows: Vec<(u32, &str)> = hresult::names()
+        .filter_map(|name| Some((hresult::lookup_name(name)?.code, name)))
+        .collect();
+    rows.sort_unstable();
+    rows.dedup_by_key(|(code, _)| *code);
+    let rows: Vec<String> = rows
+        .iter()
+        .map(|(code, name)| format!("    [0x{code:08X}] = \"{name}\","))
+        .collect();
+    LUA.replace(NAMES, &rows.join("\n"))
 }

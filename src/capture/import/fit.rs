@@ -22,13 +22,12 @@ pub(super) struct Laid {
     pub(super) remarks: Vec<&'static str>,
 }
 
-const CHUNKS: &str = "chunk sizes are not kept in it: each chunked body is shown as one chunk";
-const DECODED: &str =
-    "some bodies are in it decoded, not as sent: their length and coding fields were set right";
+const CHUNKS: &str = "The file does not keep chunk sizes: each chunked body is shown as one chunk.";
+const DECODED: &str = "Some bodies are in the file decoded, not as sent: their length and coding fields were set right.";
 const ADDED: &str =
-    "some messages say no length (HTTP/2 needs none): a Content-Length was put into their heads";
+    "Some messages say no length (HTTP/2 needs none): a Content-Length was put into their heads.";
 const DROPPED: &str =
-    "some answers have content in it where none can be on the wire: it was left out";
+    "Some answers have content in the file where none can be on the wire: it was left out.";
 
 /// Lays out a request.
 pub(super) fn request(part: &Part) -> Laid {

@@ -65,6 +65,7 @@ pub(super) fn open(file: File) -> Result<Opened, Refusal> {
         album: Box::new(Flows { file, records }),
         tickets: index.tickets,
         notes: index.notes,
+        remarks: index.remarks,
     })
 }
 
@@ -89,6 +90,7 @@ struct Index {
     tickets: Vec<Ticket>,
     lines: HashMap<Vec<u8>, u32>,
     notes: Vec<String>,
+    remarks: Vec<String>,
     other: u64,
     websockets: u64,
     version: Option<u32>,
@@ -128,9 +130,7 @@ impl Index {
         )]
         let number = version.number().map_or(0, |number| number as u32);
         if self.version.replace(number).is_none() && !KNOWN.contains(&number) {
-            self.notes.push(format!(
-                "flow format {number} is not one of mitmproxy 9 to 12: what it has in common with these is shown"
-            ));
+            self.remarks.push(format!("Flow format {number} is not one of mitmproxy 9 to 12: what it has in common with these is shown."));
         }
     }
 
@@ -142,8 +142,8 @@ impl Index {
             ));
         }
         if self.websockets > 0 {
-            self.notes.push(format!(
-                "{} WebSockets are shown without their messages",
+            self.remarks.push(format!(
+                "{} WebSockets are shown without their messages.",
                 self.websockets
             ));
         }

@@ -24,7 +24,7 @@ use super::{Album, Opened, Refusal, Ticket};
 /// Longest entry that is read into memory.
 const LONGEST: u64 = 1 << 30;
 
-const HEADS: &str = "a HAR file has names and values of fields, not heads as they were sent: spaces and odd lines are gone";
+const HEADS: &str = "A HAR file has names and values of fields, not heads as they were sent: blanks and odd lines are gone.";
 
 struct Har {
     file: File,
@@ -108,7 +108,8 @@ pub(super) fn open(file: File) -> Result<Opened, Refusal> {
         let reason = "it is JSON, but no HAR file: it has no log.entries";
         return Err(Refusal::Not(reason.to_owned()));
     }
-    let mut notes = vec![HEADS.to_owned()];
+    let mut notes = Vec::new();
+    let mut remarks = vec![HEADS.to_owned()];
     let mut lines = HashMap::new();
     let mut tickets = Vec::new();
     let mut undated = 0u64;
@@ -136,8 +137,9 @@ pub(super) fn open(file: File) -> Result<Opened, Refusal> {
         });
     }
     if lines.keys().any(|key: &String| key.starts_with('\0')) {
-        notes.push(
-            "it does not name connections: each exchange is shown on one of its own".to_owned(),
+        remarks.push(
+            "The file does not name connections: each exchange is shown on one of its own."
+                .to_owned(),
         );
     }
     if undated > 0 {
@@ -155,6 +157,7 @@ pub(super) fn open(file: File) -> Result<Opened, Refusal> {
         album: Box::new(Har { file }),
         tickets,
         notes,
+        remarks,
     })
 }
 

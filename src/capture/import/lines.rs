@@ -23,6 +23,7 @@ pub(super) struct Lines {
     left: HashMap<u32, usize>,
     pieces: Pieces,
     conns: u32,
+    /// What is to be said on the next connection: how the file differs from what was on the wire.
     remarks: Vec<String>,
     said: HashSet<&'static str>,
 }
@@ -36,13 +37,16 @@ struct Lane {
     over: bool,
 }
 
-const OVERLAP: &str = "exchanges overlap on one connection (HTTP/2?): each is shown as HTTP/1.1, \
-                       on a connection of its own where need be";
+const OVERLAP: &str = "Exchanges overlap on one connection (HTTP/2?): each is shown as HTTP/1.1, \
+                       on a connection of its own where need be.";
 
 impl Lines {
     /// Counts what is to come. The first exchange of a connection is to be read when that is opened.
-    pub(super) fn new(tickets: &mut [Ticket]) -> Self {
-        let mut lines = Self::default();
+    pub(super) fn new(tickets: &mut [Ticket], remarks: Vec<String>) -> Self {
+        let mut lines = Self {
+            remarks,
+            ..Self::default()
+        };
         for ticket in &mut *tickets {
             let left = lines.left.entry(ticket.line).or_insert(0);
             if *left > 0 {
@@ -59,11 +63,6 @@ impl Lines {
         ticket
             .opened
             .map_or(ticket.begun, |at| at.min(ticket.begun))
-    }
-
-    /// Returns something about the file that was not told yet.
-    pub(super) fn remark(&mut self) -> Option<String> {
-        self.remarks.pop()
     }
 
     fn say(&mut self, text: &'static str) {
@@ -114,9 +113,7 @@ impl Lines {
         };
         let mut now = begun.max(lane.busy_until);
         for text in entry.notes {
-            let fact = Fact::Other;
-            let note = What::Note(Note { text, fact });
-            self.put(lane.conn, Leg::Client, now, Piece::What(note));
+            self.note(lane.conn, now, text);
         }
         let asked = entry.request.as_ref().map(|part| part.head.clone());
         let mut last = entry.ended;
@@ -132,6 +129,9 @@ impl Lines {
         } else {
             last = true;
         }
+        for text in std::mem::take(&mut self.remarks) {
+            self.note(lane.conn, now, text);
+        }
         lane.busy_until = now;
         lane.over = last;
         if last {
@@ -145,6 +145,12 @@ impl Lines {
             *place = lane;
         }
         self.count_down(ticket.line);
+    }
+
+    fn note(&mut self, conn: ConnId, at: u64, text: String) {
+        let fact = Fact::Other;
+        let note = What::Note(Note { text, fact });
+        self.put(conn, Leg::Client, at, Piece::What(note));
     }
 
     /// Finds a connection that is free at `begun`, or opens one.

@@ -48,7 +48,10 @@ trait Album: Send {
 struct Opened {
     album: Box<dyn Album>,
     tickets: Vec<Ticket>,
+    /// What of the file could not be used.
     notes: Vec<String>,
+    /// How it differs from what was on the wire, in whole sentences.
+    remarks: Vec<String>,
 }
 
 /// What makes a file none of a format.
@@ -115,7 +118,7 @@ impl Import {
             .min()
             .unwrap_or_default();
         tickets.sort_by_key(|ticket| ticket.begun);
-        let lines = Lines::new(&mut tickets);
+        let lines = Lines::new(&mut tickets, opened.remarks);
         let mut notes = opened.notes;
         notes.reverse();
         Self {
@@ -172,7 +175,7 @@ impl Iterator for Import {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            if let Some(text) = self.notes.pop().or_else(|| self.lines.remark()) {
+            if let Some(text) = self.notes.pop() {
                 return Some(Ok(Record::Note(text)));
             }
             let next = self.tickets.peek().map(Lines::order);

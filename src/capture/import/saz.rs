@@ -70,6 +70,7 @@ pub(super) fn open(file: File) -> Result<Opened, Refusal> {
         return Err(Refusal::Not(reason.to_owned()));
     }
     let mut notes = Vec::new();
+    let mut remarks = Vec::new();
     let mut tickets = Vec::new();
     let mut lines = HashMap::new();
     let mut undated = 0u64;
@@ -103,15 +104,13 @@ pub(super) fn open(file: File) -> Result<Opened, Refusal> {
         notes.push(format!("{undated} sessions have no readable times"));
     }
     if lines.keys().any(|key: &String| key.starts_with('\0')) {
-        notes.push(
-            "some sessions do not name their client's port: each of them is shown on a connection of its own"
-                .to_owned(),
-        );
+        remarks.push("Some sessions do not name their client's port: each is shown on a connection of its own.".to_owned());
     }
     Ok(Opened {
         album: Box::new(Saz { archive, sessions }),
         tickets,
         notes,
+        remarks,
     })
 }
 

@@ -2,6 +2,7 @@
 //! what is private.
 
 mod choice;
+mod findings;
 mod redact;
 mod write;
 
@@ -46,6 +47,9 @@ pub(super) struct Args {
     /// folders, queries), addresses (hosts, IPs), bodies, all, header:NAME
     #[arg(long, value_name = "WHAT,...", value_delimiter = ',', num_args = 0..=1, require_equals = true, default_missing_value = "credentials")]
     redact: Vec<String>,
+    /// Put what `check` finds into OUT as packet comments (.pcapng), for Wireshark with bitstap.lua
+    #[arg(long)]
+    findings: bool,
     /// Replace OUT if it is there
     #[arg(long)]
     force: bool,
@@ -94,6 +98,10 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
         ))
         .hint("let it end in .pcapng, .har, .jsonl or .csv, or give --to FORMAT")
     })?;
+    if args.findings && kind != Kind::Pcapng {
+        return Err(Failure::new("--findings goes with a .pcapng only")
+            .hint("the other formats have the findings of each exchange in any case"));
+    }
     check_out(args)?;
     let redact = redact::parse(&args.redact)?;
     let stop = Arc::new(AtomicBool::new(false));

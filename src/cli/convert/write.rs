@@ -20,6 +20,7 @@ use super::super::sieve::Sieve;
 use super::super::source::{Source, Step};
 use super::super::view::about_file;
 use super::choice::Choice;
+use super::findings::Findings;
 use super::{Args, Done, Kind, source, step};
 
 /// Passes over the captures and writes `kind` into `file`.
@@ -38,12 +39,23 @@ pub(super) fn write(
         return capture(args, &mut source, pass, file, stop);
     }
     let chosen = choice.map(|choice| choice.chosen);
+    if kind == Kind::Jsonl {
+        let output = Output::new(JSONL, source.start_ns())
+            .through(chosen.clone().map(Sieve::chosen))
+            .into_file(file);
+        return jsonl(
+            args,
+            &mut source,
+            (mask, chosen.map(Sieve::chosen)),
+            output,
+            stop,
+        );
+    }
     let sieve = chosen.map(Sieve::chosen);
-    let rows = Rows::read(args, &mut source, mask, stop);
+    let rows = Rows::read(args, &mut source, mask, None, stop)?;
     match kind {
-        Kind::Jsonl => jsonl(rows?, sieve, &source, file),
-        Kind::Csv => table(&rows?, sieve.as_ref(), &source, file),
-        _ => har(&rows?, sieve.as_ref(), &source, file),
+        Kind::Csv => table(&rows, sieve.as_ref(), &source, file),
+        _ => har(&rows, sieve.as_ref(), &source, file),
     }
 }
 
@@ -64,13 +76,25 @@ fn capture(
     let mut timeline = Timeline::new();
     let mut done = Done::default();
     let mut events: Vec<Event> = Vec::new();
+    let mut findings = match args.findings {
+        true => Findings::read(args, stop)?,
+        false => Findings::default(),
+    };
     loop {
         match step(source, stop)? {
-            Some(Step::Event { event, .. }) => pass.apply(&event, &mut events),
+            Some(Step::Event { event, .. }) => {
+                while let Some(note) = findings.before(Some(event.at)) {
+                    pass.apply(&note, &mut events);
+                }
+                pass.apply(&event, &mut events);
+            }
             Some(Step::Note(text)) => done.notes.push(text),
             None => break,
         }
         put(&mut events, &mut writer, &mut timeline)?;
+    }
+    while let Some(note) = findings.before(None) {
+        pass.apply(&note, &mut events);
     }
     pass.finish(&mut events);
     put(&mut events, &mut writer, &mut timeline)?;
@@ -95,7 +119,8 @@ fn put(
 /// A timeline that was read to its end, with its bytes.
 struct Rows {
     timeline: Timeline,
-    kept: Kept,
+    /// Holds the copy that is read back from.
+    _kept: Kept,
     read_back: Arc<dyn ReadBack + Send + Sync>,
     notes: Vec<String>,
 }
@@ -105,6 +130,7 @@ impl Rows {
         args: &Args,
         source: &mut Source,
         mask: Option<Mask>,
+        mut output: Option<&mut Output>,
         stop: &AtomicBool,
     ) -> Result<Self, Failure> {
         // What is left out is left out by row; the events stay, so that rows keep their numbers.
@@ -138,6 +164,12 @@ impl Rows {
                 }
                 None => break,
             }
+            let changes = timeline.take_changes();
+            if let Some(output) = &mut output
+                && !changes.is_empty()
+            {
+                output.changes(&timeline, &changes)?;
+            }
         }
         pass.finish(&mut events);
         apply(&mut events, 0, &mut timeline, &mut kept)?;
@@ -146,37 +178,33 @@ impl Rows {
         let read_back = kept.read_back()?;
         Ok(Self {
             timeline,
-            kept,
+            _kept: kept,
             read_back,
             notes,
         })
     }
 }
 
+const JSONL: Format = Format {
+    headless: true,
+    json: true,
+    quiet: false,
+};
+
 /// Writes what `view --json` prints.
 fn jsonl(
-    mut rows: Rows,
-    sieve: Option<Sieve>,
-    source: &Source,
-    file: File,
+    args: &Args,
+    source: &mut Source,
+    (mask, sieve): (Option<Mask>, Option<Sieve>),
+    mut output: Output,
+    stop: &AtomicBool,
 ) -> Result<Done, Failure> {
-    let format = Format {
-        headless: true,
-        json: true,
-        quiet: false,
-    };
-    let exchanges = count(&rows.timeline, sieve.as_ref());
-    let mut output = Output::new(format, source.start_ns())
-        .through(sieve)
-        .into_file(file);
+    let mut rows = Rows::read(args, source, mask, Some(&mut output), stop)?;
     let changes = rows.timeline.take_changes();
-    for part in changes.chunks(256) {
-        output.changes(&rows.timeline, part)?;
-    }
+    output.changes(&rows.timeline, &changes)?;
     output.finish(&rows.timeline, !rows.notes.is_empty())?;
-    drop(rows.kept);
     Ok(Done {
-        exchanges,
+        exchanges: count(&rows.timeline, sieve.as_ref()),
         notes: rows.notes,
     })
 }
