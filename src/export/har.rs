@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use base64::write::EncoderWriter;
 use serde::Serialize;
@@ -126,19 +127,14 @@ impl<W: Write> HarWriter<W> {
                 Ok(())
             })?;
             let plain = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t' | b'\r' | b'\n');
+            // What a client uploads has one form, whatever it is.
             let text = String::from_utf8(bytes.clone())
                 .ok()
-                .filter(|text| text.as_bytes().iter().all(plain));
-            let (text, encoding) = match text {
-                Some(text) => (text, None),
-                None => {
-                    use base64::Engine;
-                    (BASE64_STANDARD.encode(&bytes), Some("base64"))
-                }
-            };
-            if let Some(encoding) = encoding {
-                put(&mut members, "encoding", json!(encoding));
-            }
+                .filter(|text| stream == Stream::Responses && text.as_bytes().iter().all(plain));
+            let text = text.unwrap_or_else(|| {
+                put(&mut members, "encoding", json!("base64"));
+                BASE64_STANDARD.encode(&bytes)
+            });
             put(&mut members, "text", json!(text));
             if !missing.is_empty() {
                 put(&mut members, "_missing", json!(missing));

@@ -135,13 +135,13 @@ impl Pass {
         }
         match &event.what {
             What::Data { direction, bytes } => {
-                self.content(event, *direction, Content::Bytes(bytes.clone()), out);
+                self.content(event, *direction, &Content::Bytes(bytes.clone()), out);
             }
             What::Missing {
                 direction,
                 len,
                 why,
-            } => self.content(event, *direction, Content::Gone(*len, *why), out),
+            } => self.content(event, *direction, &Content::Gone(*len, *why), out),
             What::Closed { direction, how } => {
                 let both = [Direction::ToServer, Direction::ToClient];
                 let ended = match how {
@@ -211,7 +211,7 @@ impl Pass {
         &mut self,
         event: &Event,
         direction: Direction,
-        content: Content,
+        content: &Content,
         out: &mut Vec<Event>,
     ) {
         // Where exchanges are left out, what the upstream leg repeats of them cannot be told apart.
@@ -227,7 +227,7 @@ impl Pass {
         if lane.ended {
             self.settle_rest((event.conn, event.leg), stream, out);
         } else {
-            match &content {
+            match content {
                 Content::Bytes(bytes) => live.talk.feed(stream, bytes, &mut seen),
                 Content::Gone(len, _) => live.talk.skip(stream, *len, &mut seen),
             }
@@ -286,12 +286,12 @@ impl Pass {
                 (Item::Stray { .. } | Item::Opaque { .. }, _) if mask.is_some() => Verdict::Blank,
                 _ => Verdict::Keep,
             };
-            let to = Out {
+            let mut to = Out {
                 key,
                 stream: found.stream,
-                out,
+                events: out,
             };
-            lane.settle(len, &verdict, to);
+            lane.settle(len, &verdict, &mut to);
         }
     }
 
@@ -307,8 +307,15 @@ impl Pass {
             (true, None) => Verdict::Keep,
         };
         if let Some(live) = self.live.get_mut(&key) {
-            live.lane(stream)
-                .settle(u64::MAX, &verdict, Out { key, stream, out });
+            live.lane(stream).settle(
+                u64::MAX,
+                &verdict,
+                &mut Out {
+                    key,
+                    stream,
+                    events: out,
+                },
+            );
         }
     }
 }
@@ -322,7 +329,7 @@ fn anew(mask: &Mask, head: &Head) -> Vec<u8> {
 struct Out<'o> {
     key: (ConnId, Leg),
     stream: Stream,
-    out: &'o mut Vec<Event>,
+    events: &'o mut Vec<Event>,
 }
 
 impl Live {
@@ -352,7 +359,7 @@ impl Lane {
     }
 
     /// Lets the next `len` bytes go.
-    fn settle(&mut self, len: u64, verdict: &Verdict<'_>, to: Out<'_>) {
+    fn settle(&mut self, len: u64, verdict: &Verdict<'_>, to: &mut Out<'_>) {
         let mut left = len;
         let mut done = 0usize;
         while left > 0
@@ -379,7 +386,7 @@ impl Lane {
                 Stream::Requests => Direction::ToServer,
                 Stream::Responses => Direction::ToClient,
             };
-            to.out.push(Event {
+            to.events.push(Event {
                 at,
                 conn: to.key.0,
                 leg: to.key.1,

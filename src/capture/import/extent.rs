@@ -44,6 +44,10 @@ pub(super) fn entries(from: impl Read) -> io::Result<Extents> {
     Ok(scan.out)
 }
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own about the place in the text"
+)]
 #[derive(Debug, Default)]
 struct Scan {
     out: Extents,
@@ -141,7 +145,10 @@ mod tests {
         found
             .members
             .iter()
-            .map(|(at, len)| &text[*at as usize..(*at + *len) as usize])
+            .map(|(at, len)| {
+                let at = usize::try_from(*at).unwrap();
+                &text[at..at + usize::try_from(*len).unwrap()]
+            })
             .collect()
     }
 

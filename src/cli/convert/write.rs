@@ -76,9 +76,10 @@ fn capture(
     let mut timeline = Timeline::new();
     let mut done = Done::default();
     let mut events: Vec<Event> = Vec::new();
-    let mut findings = match args.findings {
-        true => Findings::read(args, stop)?,
-        false => Findings::default(),
+    let mut findings = if args.findings {
+        Findings::read(args, stop)?
+    } else {
+        Findings::default()
     };
     loop {
         match step(source, stop)? {
