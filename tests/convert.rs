@@ -4,7 +4,7 @@
 #[expect(dead_code, reason = "each test file uses a part of it")]
 mod binary;
 #[path = "support/events.rs"]
-#[expect(dead_code, reason = "each test file uses a part of it")]
+#[expect(dead_code, unused_imports, reason = "each test file uses a part of it")]
 mod events;
 #[path = "support/formats.rs"]
 #[expect(dead_code, reason = "each test file uses a part of it")]

@@ -5,8 +5,10 @@
 
 mod content;
 pub mod har;
+mod lane;
 mod mask;
 mod pass;
+mod private;
 mod pseudonym;
 
 pub use har::HarWriter;

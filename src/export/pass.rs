@@ -4,15 +4,13 @@
 //! they came with. What cannot be read as HTTP cannot be masked either: it passes as bytes that were not
 //! kept. Lengths and places stay as they are, unless exchanges are left out.
 
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::time::Duration;
+use std::collections::{HashMap, HashSet};
 
-use bytes::Bytes;
-
-use crate::event::{Close, ConnId, Direction, Event, Leg, Missing, What};
+use crate::event::{Close, ConnId, Direction, Event, Leg, What};
 use crate::timeline::Timeline;
 use crate::wire::{Conversation, Head, Item, Seen, Stream};
 
+use super::lane::{Content, Lane, Out, Verdict};
 use super::mask::Mask;
 
 /// Which exchanges pass.
@@ -76,28 +74,6 @@ struct Live {
     talk: Conversation,
     requests: Lane,
     responses: Lane,
-}
-
-/// One direction.
-#[derive(Debug, Default)]
-struct Lane {
-    waiting: VecDeque<(Duration, Content)>,
-    ended: bool,
-}
-
-#[derive(Clone, Debug)]
-enum Content {
-    Bytes(Bytes),
-    Gone(u64, Missing),
-}
-
-/// What is to become of bytes.
-enum Verdict<'h> {
-    Keep,
-    /// They are written anew: as many as there were.
-    Anew(&'h [u8]),
-    Blank,
-    Drop,
 }
 
 impl Pass {
@@ -325,107 +301,11 @@ fn anew(mask: &Mask, head: &Head) -> Vec<u8> {
     mask.head(head)
 }
 
-/// Where bytes go on to.
-struct Out<'o> {
-    key: (ConnId, Leg),
-    stream: Stream,
-    events: &'o mut Vec<Event>,
-}
-
 impl Live {
     fn lane(&mut self, stream: Stream) -> &mut Lane {
         match stream {
             Stream::Requests => &mut self.requests,
             Stream::Responses => &mut self.responses,
-        }
-    }
-}
-
-impl Lane {
-    /// Returns the next `len` bytes, as far as they are there.
-    fn front(&self, len: u64) -> Vec<u8> {
-        let len = usize::try_from(len).unwrap_or(usize::MAX);
-        let mut bytes = Vec::new();
-        for (_, content) in &self.waiting {
-            match content {
-                Content::Bytes(more) if bytes.len() < len => {
-                    let want = (len - bytes.len()).min(more.len());
-                    bytes.extend_from_slice(more.get(..want).unwrap_or_default());
-                }
-                _ => break,
-            }
-        }
-        bytes
-    }
-
-    /// Lets the next `len` bytes go.
-    fn settle(&mut self, len: u64, verdict: &Verdict<'_>, to: &mut Out<'_>) {
-        let mut left = len;
-        let mut done = 0usize;
-        while left > 0
-            && let Some((at, content)) = self.waiting.pop_front()
-        {
-            let (first, rest) = content.split(left);
-            left = left.saturating_sub(first.len());
-            if let Some(rest) = rest {
-                self.waiting.push_front((at, rest));
-            }
-            let size = usize::try_from(first.len()).unwrap_or(usize::MAX);
-            let begin = done;
-            done = done.saturating_add(size);
-            let content = match (verdict, first) {
-                (Verdict::Drop, _) => continue,
-                (Verdict::Blank, first) => Content::Gone(first.len(), Missing::NotKept),
-                (Verdict::Anew(bytes), Content::Bytes(old)) => match bytes.get(begin..done) {
-                    Some(new) => Content::Bytes(Bytes::copy_from_slice(new)),
-                    None => Content::Gone(old.len() as u64, Missing::NotKept),
-                },
-                (_, first) => first,
-            };
-            let direction = match to.stream {
-                Stream::Requests => Direction::ToServer,
-                Stream::Responses => Direction::ToClient,
-            };
-            to.events.push(Event {
-                at,
-                conn: to.key.0,
-                leg: to.key.1,
-                what: match content {
-                    Content::Bytes(bytes) => What::Data { direction, bytes },
-                    Content::Gone(len, why) => What::Missing {
-                        direction,
-                        len,
-                        why,
-                    },
-                },
-            });
-        }
-    }
-}
-
-impl Content {
-    fn len(&self) -> u64 {
-        match self {
-            Self::Bytes(bytes) => bytes.len() as u64,
-            Self::Gone(len, _) => *len,
-        }
-    }
-
-    /// Cuts behind at most `len` bytes.
-    fn split(self, len: u64) -> (Self, Option<Self>) {
-        if self.len() <= len {
-            return (self, None);
-        }
-        match self {
-            Self::Bytes(mut bytes) => {
-                let at = usize::try_from(len).unwrap_or(usize::MAX).min(bytes.len());
-                let rest = bytes.split_off(at);
-                (Self::Bytes(bytes), Some(Self::Bytes(rest)))
-            }
-            Self::Gone(all, why) => (
-                Self::Gone(len, why),
-                Some(Self::Gone(all.saturating_sub(len), why)),
-            ),
         }
     }
 }
