@@ -1,7 +1,8 @@
 //! Captures: pcapng out and in, classic pcap in, anybody's TCP; HAR, SAZ and mitmproxy's flows in.
 //!
 //! A capture holds only events. It is appended and flushed as things happen, so that after a kill
-//! everything up to the last block is there; a torn tail is cut with a note. Knows no HTTP.
+//! everything up to the last block is there; a torn tail is cut with a note. Packets and blocks know no HTTP;
+//! `import` does, since other programs keep messages.
 
 mod block;
 mod header;

@@ -65,6 +65,8 @@ pub struct Pass {
     pick: Option<Pick>,
     mask: Option<Mask>,
     live: HashMap<(ConnId, Leg), Live>,
+    /// Legs that ended in both directions.
+    over: HashSet<(ConnId, Leg)>,
     seen: Vec<Seen>,
 }
 
@@ -128,6 +130,7 @@ impl Pass {
                     self.end((conn, event.leg), direction, out);
                 }
                 out.push(event.clone());
+                self.forget((conn, event.leg));
             }
             What::Note(note) => {
                 let note = match &self.mask {
@@ -137,12 +140,14 @@ impl Pass {
                 out.push(with(event, What::Note(note)));
             }
             What::Opening { client, server } => {
+                self.over.remove(&(conn, event.leg));
                 self.live.remove(&(conn, event.leg));
                 self.live(event, Conversation::new());
                 let (client, server) = self.ends(*client, *server);
                 out.push(with(event, What::Opening { client, server }));
             }
             What::Joined { client, server } => {
+                self.over.remove(&(conn, event.leg));
                 self.live.remove(&(conn, event.leg));
                 let (client, server) = self.ends(*client, *server);
                 out.push(with(event, What::Joined { client, server }));
@@ -196,11 +201,13 @@ impl Pass {
             return;
         }
         let mut seen = std::mem::take(&mut self.seen);
+        // What comes after the end of a leg belongs to no message.
+        let late = self.over.contains(&(event.conn, event.leg));
         let live = self.live(event, Conversation::joined());
         let stream = stream_of(direction);
         let lane = live.lane(stream);
         lane.waiting.push_back((event.at, content.clone()));
-        if lane.ended {
+        if lane.ended || late {
             self.settle_rest((event.conn, event.leg), stream, out);
         } else {
             match content {
@@ -225,6 +232,15 @@ impl Pass {
         live.talk.finish(stream, &mut seen);
         self.settle_all(key, &mut seen, out);
         self.settle_rest(key, stream, out);
+    }
+
+    /// Forgets a leg that is over.
+    fn forget(&mut self, key: (ConnId, Leg)) {
+        let is_over = |live: &Live| live.requests.ended && live.responses.ended;
+        if self.live.get(&key).is_some_and(is_over) {
+            self.live.remove(&key);
+            self.over.insert(key);
+        }
     }
 
     fn settle_all(&mut self, key: (ConnId, Leg), seen: &mut Vec<Seen>, out: &mut Vec<Event>) {
