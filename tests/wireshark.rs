@@ -9,6 +9,12 @@ mod binary;
 #[path = "support/events.rs"]
 #[expect(dead_code, reason = "each test file uses a part of it")]
 mod events;
+#[path = "support/foreign.rs"]
+#[expect(dead_code, reason = "each test file uses a part of it")]
+mod foreign;
+#[path = "support/packets.rs"]
+#[expect(dead_code, reason = "each test file uses a part of it")]
+mod packets;
 #[path = "support/recordings.rs"]
 #[expect(dead_code, reason = "each test file uses a part of it")]
 mod recordings;
@@ -258,6 +264,40 @@ fn a_stream_that_was_joined_in_its_middle_is_read_from_its_next_message_on() {
         return;
     };
     assert_eq!(rows, [["Ping"]]);
+}
+
+#[test]
+fn segments_out_of_order_and_sent_again_are_put_in_order() {
+    use foreign::{c, file, handshake, s};
+    use packets::ACK;
+    let wireshark = Wireshark::new();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.pcap");
+    let request = "BITS_POST /up HTTP/1.1\r\nBITS-Packet-Type: Ping\r\nContent-Length: 0\r\n\r\n";
+    let (first, second) = request.split_at(30);
+    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    let end = 101 + u32::try_from(request.len()).unwrap();
+    let mut all = handshake();
+    all.extend([
+        c(131, 501, ACK, second),
+        c(101, 501, ACK, first),
+        c(101, 501, ACK, first),
+        s(501, end, ACK, answer),
+        // Both at once, once more.
+        c(101, 501, ACK, request),
+        c(
+            end,
+            501 + u32::try_from(answer.len()).unwrap(),
+            ACK,
+            request,
+        ),
+    ]);
+    std::fs::write(&path, file(&all)).unwrap();
+    let fields = ["bits_up.packet_type", "bits_up.status"];
+    let Some(rows) = wireshark.rows(&path, "bits_up", &fields) else {
+        return;
+    };
+    assert_eq!(rows, [["Ping", ""], ["", "200"], ["Ping", ""]]);
 }
 
 #[test]

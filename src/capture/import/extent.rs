@@ -33,9 +33,17 @@ pub(super) fn entries(from: impl Read) -> io::Result<Extents> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
         };
-        for byte in piece.iter().take(len) {
+        let mut rest = piece.get(..len).unwrap_or_default();
+        while let Some((byte, after)) = rest.split_first() {
+            let skip = scan.dull(rest);
+            if skip > 0 {
+                rest = rest.get(skip..).unwrap_or_default();
+                at = at.saturating_add(skip as u64);
+                continue;
+            }
             scan.take(*byte, at);
             at = at.saturating_add(1);
+            rest = after;
         }
     }
     if scan.depth > 0 && scan.out.found && !scan.over {
@@ -67,6 +75,14 @@ struct Scan {
 }
 
 impl Scan {
+    /// Returns how many bytes at the start of `rest` lie inside a long string and change nothing.
+    fn dull(&self, rest: &[u8]) -> usize {
+        if !self.in_string || self.escaped || self.string.len() < KEY {
+            return 0;
+        }
+        memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len())
+    }
+
     fn take(&mut self, byte: u8, at: u64) {
         if self.in_string {
             if self.escaped {

@@ -14,6 +14,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 
 use super::entry::{Body, Ends, Entry, HeadText, Part, end, moment};
@@ -30,9 +31,10 @@ struct Har {
     file: File,
 }
 
+/// One entry; `T` is what becomes of content: text, or nothing where only the place is wanted.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Record {
+struct Record<T> {
     #[serde(default)]
     started_date_time: Value,
     #[serde(default)]
@@ -47,14 +49,14 @@ struct Record {
     error: Value,
     #[serde(default)]
     timings: Value,
-    request: Request,
+    request: Request<T>,
     #[serde(default)]
-    response: Option<Response>,
+    response: Option<Response<T>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Request {
+struct Request<T> {
     #[serde(default)]
     method: String,
     #[serde(default)]
@@ -66,14 +68,14 @@ struct Request {
     #[serde(default)]
     headers: Vec<Value>,
     #[serde(default)]
-    post_data: Option<Content>,
+    post_data: Option<Content<T>>,
     #[serde(default)]
     body_size: Value,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Response {
+struct Response<T> {
     #[serde(default)]
     status: Value,
     #[serde(default)]
@@ -83,15 +85,15 @@ struct Response {
     #[serde(default)]
     headers: Vec<Value>,
     #[serde(default)]
-    content: Option<Content>,
+    content: Option<Content<T>>,
     #[serde(default)]
     body_size: Value,
 }
 
 #[derive(Default, Deserialize)]
-struct Content {
+struct Content<T> {
     #[serde(default)]
-    text: Option<String>,
+    text: Option<T>,
     #[serde(default)]
     encoding: Option<String>,
     #[serde(default)]
@@ -115,7 +117,7 @@ pub(super) fn open(file: File) -> Result<Opened, Refusal> {
     let mut undated = 0u64;
     let mut last = 0;
     for (at, len) in found.members {
-        let record = match read(&file, at, len)? {
+        let record = match read::<IgnoredAny>(&file, at, len)? {
             Ok(record) => record,
             Err(reason) => {
                 notes.push(format!("an entry at byte {at} was left out: {reason}"));
@@ -161,7 +163,11 @@ pub(super) fn open(file: File) -> Result<Opened, Refusal> {
     })
 }
 
-fn read(file: &File, at: u64, len: u64) -> io::Result<Result<Record, String>> {
+fn read<T: DeserializeOwned + Default>(
+    file: &File,
+    at: u64,
+    len: u64,
+) -> io::Result<Result<Record<T>, String>> {
     if len > LONGEST {
         return Ok(Err(format!("it has {len} bytes, more than {LONGEST}")));
     }
@@ -170,7 +176,7 @@ fn read(file: &File, at: u64, len: u64) -> io::Result<Result<Record, String>> {
 }
 
 /// Names the entry's connection, if it has a name.
-fn connection(record: &Record) -> Option<String> {
+fn connection<T>(record: &Record<T>) -> Option<String> {
     let name = match &record.connection {
         Value::String(name) if !name.is_empty() => name.clone(),
         Value::Number(number) => number.to_string(),
@@ -182,7 +188,7 @@ fn connection(record: &Record) -> Option<String> {
 }
 
 /// Returns when the request began: what the browser did before is no part of the traffic.
-fn begun(record: &Record) -> Option<u64> {
+fn begun<T>(record: &Record<T>) -> Option<u64> {
     let started = moment(record.started_date_time.as_str()?)?;
     let before = ["blocked", "dns", "connect"].map(|name| part_ns(record, name));
     Some(before.into_iter().fold(started, u64::saturating_add))
@@ -194,7 +200,7 @@ fn begun(record: &Record) -> Option<u64> {
     clippy::cast_sign_loss,
     reason = "the range is checked before"
 )]
-fn part_ns(record: &Record, name: &str) -> u64 {
+fn part_ns<T>(record: &Record<T>, name: &str) -> u64 {
     let ms = record.timings.get(name).and_then(Value::as_f64);
     ms.filter(|ms| (0.0..1e12).contains(ms))
         .map_or(0, |ms| (ms * 1e6).round() as u64)
@@ -207,7 +213,7 @@ impl Album for Har {
     }
 }
 
-fn entry(record: Record, begun: u64) -> Entry {
+fn entry(record: Record<String>, begun: u64) -> Entry {
     let sent = begun.saturating_add(part_ns(&record, "send"));
     let answered = sent.saturating_add(part_ns(&record, "wait"));
     let received = answered.saturating_add(part_ns(&record, "receive"));
@@ -265,7 +271,7 @@ fn version(version: Option<&str>) -> &'static [u8] {
     }
 }
 
-fn request_head(request: &Request) -> (Vec<u8>, bool) {
+fn request_head(request: &Request<String>) -> (Vec<u8>, bool) {
     let url = request.url.split('#').next().unwrap_or_default();
     let (host, path) = match url.split_once("://") {
         Some((_, rest)) => {
@@ -319,7 +325,7 @@ fn pair(field: &Value) -> (&str, &str) {
 }
 
 /// Returns the content; without any, what is known of its size.
-fn body(content: Option<Content>, size: &Value) -> Body {
+fn body(content: Option<Content<String>>, size: &Value) -> Body {
     let content = content.unwrap_or_default();
     let missing = content.missing.clone();
     match kept(content, size) {
@@ -345,7 +351,7 @@ fn with_holes(bytes: &Bytes, missing: &[(u64, u64)]) -> Body {
     Body::Parts(parts)
 }
 
-fn kept(content: Content, size: &Value) -> Body {
+fn kept(content: Content<String>, size: &Value) -> Body {
     let told = |size: &Value| size.as_u64();
     match (content.text, content.encoding.as_deref()) {
         (Some(text), Some(encoding)) if encoding.eq_ignore_ascii_case("base64") => {
@@ -364,7 +370,7 @@ fn kept(content: Content, size: &Value) -> Body {
 }
 
 /// The ends: ours by their full names, anybody's by the server's address.
-fn ends(record: &Record) -> Ends {
+fn ends<T>(record: &Record<T>) -> Ends {
     let full = |value: &Value| -> Option<SocketAddr> { value.as_str()?.parse().ok() };
     let url = &record.request.url;
     let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));

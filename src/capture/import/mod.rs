@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 
 use super::Error;
 use super::reader::Record;
+use super::unknown;
 use entry::Entry;
 use lines::Lines;
 
@@ -101,7 +102,7 @@ impl Import {
             Err(Refusal::Disk(source)) => Err(failed(source)),
             Err(Refusal::Not(reason)) => Err(Error::NotACapture {
                 path: path.to_owned(),
-                reason,
+                reason: format!("{reason}; {}", unknown::UNDERSTOOD),
             }),
         }
     }

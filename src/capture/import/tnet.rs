@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn reads_every_type() {
-        let text = b"63:1:a;1:b,1:c;3:1.5^1:d;2:-7#1:e;4:true!1:f;0:~1:g;7:0:]1:x,]}";
+        let text = b"59:1:a;1:b,1:c;3:1.5^1:d;2:-7#1:e;4:true!1:f;0:~1:g;7:0:]1:x,]}";
         let mut records = records(text);
         let value = records.record(0).unwrap();
         assert_eq!(value.get("a").bytes(), b"b");
