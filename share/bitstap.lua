@@ -286,7 +286,7 @@ local function segment(stream, side, frame, seq, text, len)
     local distance = ahead(side.next, seq)
     if distance > 0 then
         if side.count < MOST_WAITING then
-            side.waiting[seq] = { frame = frame, text = text, len = len }
+            side.waiting[seq] = { text = text, len = len }
             side.count = side.count + 1
             -- Bytes that never come: a message that begins a segment is a place to go on.
             if side.count < 64 and not (distance > 4194304) then
@@ -321,7 +321,8 @@ local function segment(stream, side, frame, seq, text, len)
     if later then
         side.waiting[side.next] = nil
         side.count = side.count - 1
-        return segment(stream, side, later.frame, side.next, later.text, later.len)
+        -- What it completes is shown where it became complete: the earlier packet was shown before.
+        return segment(stream, side, frame, side.next, later.text, later.len)
     end
 end
 
