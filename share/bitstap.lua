@@ -286,8 +286,10 @@ local function segment(stream, side, frame, seq, text, len)
     local distance = ahead(side.next, seq)
     if distance > 0 then
         if side.count < MOST_WAITING then
+            if not side.waiting[seq] then
+                side.count = side.count + 1
+            end
             side.waiting[seq] = { text = text, len = len }
-            side.count = side.count + 1
             -- Bytes that never come: a message that begins a segment is a place to go on.
             if side.count < 64 and not (distance > 4194304) then
                 return

@@ -159,6 +159,7 @@ impl Mask {
         let what = &self.what;
         match holds {
             Holds::Secret if what.credentials => self.secret(value),
+            Holds::Token if what.credentials => self.words.letters(value, b""),
             Holds::Cookies if what.credentials => {
                 for cookie in value.split_mut(|byte| *byte == b';') {
                     self.behind(cookie, b'=');
@@ -170,7 +171,7 @@ impl Mask {
                 self.behind(part(value, &(0..end)), b'=');
             }
             Holds::Host if what.addresses => self.words.host(value),
-            Holds::Hosts if what.addresses => self.words.letters(value, b" ,;=\".:/0123456789[]"),
+            Holds::Hosts if what.addresses => self.hosts(value),
             Holds::Url => self.url(value),
             Holds::Name if what.names => self.segment(value),
             Holds::Disposition if what.names => self.behind(value, b';'),
@@ -186,6 +187,19 @@ impl Mask {
             self.words.letters(rest, b" ,=\"");
         } else if !value.iter().all(u8::is_ascii_alphabetic) {
             self.words.letters(value, b"");
+        }
+    }
+
+    /// Masks every word but those that say what the next one is.
+    fn hosts(&self, value: &mut [u8]) {
+        const PLAIN: [&[u8]; 8] = [
+            b"for", b"by", b"host", b"proto", b"http", b"https", b"1.0", b"1.1",
+        ];
+        let is_sign = |byte: &u8| b" ,;=\"()".contains(byte);
+        for word in value.split_mut(is_sign) {
+            if !PLAIN.iter().any(|plain| word.eq_ignore_ascii_case(plain)) {
+                self.words.host(word);
+            }
         }
     }
 
@@ -361,6 +375,22 @@ mod tests {
         let host = text.split("Host: ").nth(1).unwrap();
         let host = host.split("\r\n").next().unwrap();
         assert!(text.contains(&format!("@{host}/")), "{text}");
+    }
+
+    #[test]
+    fn addresses_of_proxies_on_the_way_go() {
+        let what = Redact {
+            addresses: true,
+            ..Redact::default()
+        };
+        let head = "GET / HTTP/1.1\r\nX-Forwarded-For: 10.20.30.40, [2001:db8::7]:80\r\n\
+            Forwarded: for=\"10.20.30.40\";proto=http;by=gate.corp\r\nVia: 1.1 gate.corp (nginx)\r\n\r\n";
+        let text = masked(what, head);
+        assert_eq!(text.len(), head.len());
+        for gone in ["10.20.30", "2001:db8", "gate", "corp"] {
+            assert!(!text.contains(gone), "{gone}: {text}");
+        }
+        assert!(text.contains(";proto=http;by="), "{text}");
     }
 
     #[test]

@@ -5,12 +5,14 @@
 pub(super) enum Holds {
     /// A scheme and a secret.
     Secret,
+    /// A secret and nothing else.
+    Token,
     /// `name=secret; name=secret`.
     Cookies,
     /// `name=secret; attribute=...`.
     SetCookie,
     Host,
-    /// Hosts among other words, with commas between.
+    /// Hosts among other words and signs.
     Hosts,
     /// A URL, or a path of either kind.
     Url,
@@ -28,6 +30,13 @@ pub(super) const TABLE: &[(&str, Holds)] = &[
     ("proxy-authenticate", Holds::Secret),
     ("authentication-info", Holds::Secret),
     ("proxy-authentication-info", Holds::Secret),
+    ("x-api-key", Holds::Token),
+    ("api-key", Holds::Token),
+    ("x-auth-token", Holds::Token),
+    ("x-access-token", Holds::Token),
+    ("x-csrf-token", Holds::Token),
+    ("x-xsrf-token", Holds::Token),
+    ("x-amz-security-token", Holds::Token),
     ("cookie", Holds::Cookies),
     ("cookie2", Holds::Cookies),
     ("set-cookie", Holds::SetCookie),
@@ -52,7 +61,11 @@ pub(super) const TABLE: &[(&str, Holds)] = &[
     ("bits-response-datafile-name", Holds::Url),
     ("bits-response-dataentity-name", Holds::Url),
     ("bits-copy-file-to-destination", Holds::Url),
+    ("x-original-url", Holds::Url),
+    ("x-rewrite-url", Holds::Url),
+    ("destination", Holds::Url),
     ("content-name", Holds::Name),
+    ("x-resource-id", Holds::Name),
     ("content-disposition", Holds::Disposition),
 ];
 
