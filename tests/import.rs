@@ -231,6 +231,25 @@ fn a_har_file_of_a_browser_becomes_http_1_and_says_so() {
     }
 }
 
+#[test]
+fn rounded_moments_do_not_tear_a_connection() {
+    let answer = json!({"status": 200, "httpVersion": "HTTP/1.1",
+        "headers": [{"name": "Content-Length", "value": "0"}], "content": {"size": 0}});
+    // The first one ends 1 ms behind the beginning of the second.
+    let (_folder, path) = file(har(&json!([
+        entry("2026-11-22T12:00:00.000Z", Some("7"), &answer),
+        entry("2026-11-22T12:00:00.250Z", Some("7"), &answer),
+    ])));
+    let (timeline, _, events) = timeline(&path);
+    assert_eq!(timeline.connections().len(), 1);
+    let ended = timeline.exchanges().iter().map(|row| row.outcome);
+    assert!(ended.eq([Outcome::Complete, Outcome::Complete]));
+    assert!(
+        events.is_sorted_by_key(|event| event.at),
+        "in order of time"
+    );
+}
+
 fn flow(content: Net<'static>, headers: Vec<Net<'static>>) -> Net<'static> {
     let pair = |name, value| Net::List(vec![Net::Bytes(name), Net::Bytes(value)]);
     Net::Dict(vec![

@@ -40,6 +40,9 @@ struct Lane {
 const OVERLAP: &str = "Exchanges overlap on one connection (HTTP/2?): each is shown as HTTP/1.1, \
                        on a connection of its own where need be.";
 
+/// Moments are rounded in most files: so much overlap is none, in nanoseconds.
+const SLACK: u64 = 2_000_000;
+
 impl Lines {
     /// Counts what is to come. The first exchange of a connection is to be read when that is opened.
     pub(super) fn new(tickets: &mut [Ticket], remarks: Vec<String>) -> Self {
@@ -156,7 +159,7 @@ impl Lines {
     /// Finds a connection that is free at `begun`, or opens one.
     fn lane(&mut self, ticket: &Ticket, ends: Ends, begun: u64) -> usize {
         let lanes = self.lanes.entry(ticket.line).or_default();
-        let free = |lane: &Lane| !lane.over && lane.busy_until <= begun;
+        let free = |lane: &Lane| !lane.over && lane.busy_until <= begun.saturating_add(SLACK);
         if let Some(at) = lanes.iter().position(free) {
             return at;
         }
