@@ -21,6 +21,7 @@ mod transfer;
 mod unit;
 
 mod check;
+mod convert;
 mod demo;
 mod explain;
 mod extract;
@@ -30,6 +31,7 @@ mod rules;
 mod send;
 mod serve;
 mod view;
+mod wireshark;
 
 /// An intercepting debugging proxy for Microsoft BITS.
 #[derive(Debug, Parser)]
@@ -53,9 +55,11 @@ enum Command {
     Explain(explain::Args),
     Check(check::Args),
     Rules(rules::Args),
+    Convert(Box<convert::Args>),
     Serve(Box<serve::Args>),
     Send(Box<send::Args>),
     Fetch(Box<fetch::Args>),
+    Wireshark(wireshark::Args),
 }
 
 /// Runs the program with the process's own arguments and returns its exit code.
@@ -69,9 +73,11 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => explain::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Rules(args) => rules::run(&args),
+        Command::Convert(args) => convert::run(&args),
         Command::Serve(args) => serve::run(*args),
         Command::Send(args) => send::run(*args),
         Command::Fetch(args) => fetch::run(*args),
+        Command::Wireshark(args) => wireshark::run(&args),
     };
     match done {
         Ok(code) => code,
