@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 mod failure;
 mod output;
 mod record;
+mod recorded;
 mod sieve;
 mod signal;
 mod source;
@@ -23,6 +24,7 @@ mod explain;
 mod extract;
 mod fetch;
 mod proxy;
+mod replay;
 mod send;
 mod serve;
 mod view;
@@ -51,6 +53,7 @@ enum Command {
     Serve(Box<serve::Args>),
     Send(Box<send::Args>),
     Fetch(Box<fetch::Args>),
+    Replay(Box<replay::Args>),
 }
 
 /// Runs the program with the process's own arguments and returns its exit code.
@@ -66,6 +69,7 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(*args),
         Command::Send(args) => send::run(*args),
         Command::Fetch(args) => fetch::run(*args),
+        Command::Replay(args) => replay::run(*args),
     };
     match done {
         Ok(code) => code,

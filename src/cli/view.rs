@@ -122,17 +122,17 @@ fn headless(
 }
 
 /// Where heads and bodies are read back from while a source is read.
-struct Kept {
+pub(super) struct Kept {
     /// Goes away with the copy in it.
     _folder: Option<tempfile::TempDir>,
     /// Writes what positions do not read back from into our own form.
-    copy: Option<Writer>,
+    pub(super) copy: Option<Writer>,
     file: PathBuf,
 }
 
 impl Kept {
     /// Uses the file itself where that is one of ours, else begins a copy of it.
-    fn of(source: &Source) -> Result<Self, Failure> {
+    pub(super) fn of(source: &Source) -> Result<Self, Failure> {
         if let Some(path) = source.direct() {
             return Ok(Self {
                 _folder: None,
@@ -154,11 +154,11 @@ impl Kept {
         })
     }
 
-    fn read_back(&self) -> Result<Arc<dyn ReadBack + Send + Sync>, Failure> {
+    pub(super) fn read_back(&self) -> Result<Arc<dyn ReadBack + Send + Sync>, Failure> {
         Ok(Arc::new(CaptureFile::open(&self.file)?))
     }
 
-    fn flush(&mut self) -> Result<(), Failure> {
+    pub(super) fn flush(&mut self) -> Result<(), Failure> {
         if let Some(copy) = &mut self.copy {
             copy.flush()?;
         }
@@ -271,7 +271,12 @@ fn load(
     lock(status).ended = true;
 }
 
-fn store(copy: Option<&mut Writer>, event: &Event, position: u64) -> Result<u64, Failure> {
+/// Writes an event into the copy, if there is one; returns where it reads back from.
+pub(super) fn store(
+    copy: Option<&mut Writer>,
+    event: &Event,
+    position: u64,
+) -> Result<u64, Failure> {
     match copy {
         Some(writer) => Ok(writer.write(event)?),
         None => Ok(position),
