@@ -23,6 +23,7 @@ mod demo;
 mod explain;
 mod extract;
 mod fetch;
+mod mock;
 mod proxy;
 mod replay;
 mod send;
@@ -54,6 +55,7 @@ enum Command {
     Send(Box<send::Args>),
     Fetch(Box<fetch::Args>),
     Replay(Box<replay::Args>),
+    Mock(mock::Args),
 }
 
 /// Runs the program with the process's own arguments and returns its exit code.
@@ -70,6 +72,7 @@ pub fn main() -> ExitCode {
         Command::Send(args) => send::run(*args),
         Command::Fetch(args) => fetch::run(*args),
         Command::Replay(args) => replay::run(*args),
+        Command::Mock(args) => mock::run(args),
     };
     match done {
         Ok(code) => code,

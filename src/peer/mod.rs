@@ -6,6 +6,7 @@
 
 pub mod client;
 pub mod demo;
+pub mod mock;
 pub mod recording;
 pub mod replay;
 pub mod server;
@@ -19,6 +20,7 @@ mod tls;
 pub use client::{FetchConfig, Fetched, Progress, SendConfig, Sent, fetch, send};
 pub use demo::{Demo, DemoConfig, Outcome, Scene, scenes};
 pub use error::Error;
+pub use mock::{Mock, MockConfig};
 pub use recording::Recording;
 pub use replay::{ReplayConfig, replay};
 pub use server::{Server, ServerConfig};

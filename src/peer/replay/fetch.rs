@@ -5,6 +5,7 @@ use super::live::Live;
 use super::play::{Call, Player, Turn};
 use super::script::Kind;
 use crate::bits::Packet;
+use crate::bits::session::State;
 use crate::peer::client::source::Hasher;
 use crate::peer::client::url::Url;
 use crate::peer::recording::{Recorded, Said};
@@ -42,6 +43,15 @@ impl<'p> Player<'p> {
             let as_recorded = recorded.is_none_or(|recorded| recorded == kind);
             if kind == Kind::Done || as_recorded || !matches!(kind, Kind::Transient | Kind::Nothing)
             {
+                if !as_recorded {
+                    let fatal = matches!(kind, Kind::Fatal | Kind::Authenticate);
+                    live.state = if fatal {
+                        State::Failed
+                    } else {
+                        State::Uploading
+                    };
+                    live.differs = true;
+                }
                 if kind == Kind::Done && turn.step.packet == Packet::Get {
                     live.arrived = live.arrived.saturating_add(len);
                     self.compare_content(turn, len, hasher).await?;
@@ -51,6 +61,7 @@ impl<'p> Player<'p> {
             }
             turn.tries += 1;
             if !self.wait(live, turn, turn.tries).await? {
+                live.differs = true;
                 return Ok(());
             }
         }
@@ -66,7 +77,12 @@ impl<'p> Player<'p> {
             ));
             return None;
         };
-        match live.url.join(reference) {
+        // A relative one belongs to the directory of the upload.
+        let mut base = live.url.clone();
+        if let Some(upload) = live.spare(Packet::Fragment) {
+            base.target = String::from_utf8_lossy(&self.target(upload)).into_owned();
+        }
+        match base.join(reference) {
             Ok(url) => {
                 let target = url.target.clone().into_bytes();
                 Some((url, target))

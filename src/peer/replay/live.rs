@@ -42,6 +42,8 @@ pub(super) struct Live<'r> {
     pub(super) restarts: u32,
     /// A Close-Session went out and no answer came.
     pub(super) close_sent: bool,
+    /// A request of a download was answered otherwise.
+    pub(super) differs: bool,
     /// Bytes of downloads that arrived.
     pub(super) arrived: u64,
     /// Recorded Last-Modified to the live one.
@@ -103,6 +105,7 @@ impl<'r> Live<'r> {
             reply: None,
             restarts: 0,
             close_sent: false,
+            differs: false,
             arrived: 0,
             dates: BTreeMap::new(),
             odd: Vec::new(),
@@ -254,7 +257,12 @@ impl<'r> Live<'r> {
     pub(super) fn into_report(self, resliced: bool, odd_recorded: &[Kind]) -> SessionReport {
         let mut differences = Vec::new();
         let upload = self.row.kind != SessionKind::Download;
-        let live = if upload { self.state } else { self.row.state };
+        // How far a download is, its answers tell: where they are the recorded ones, so is the state.
+        let live = if upload || self.differs {
+            self.state
+        } else {
+            self.row.state
+        };
         if live != self.row.state {
             differences.push(Difference::new("state", self.row.state.name(), live.name()));
         }
