@@ -2,6 +2,8 @@
 //!
 //! Ids, dates, addresses, versions and texts are variables of a server, not differences. Pure.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use crate::bits::{Packet, hresult};
@@ -167,6 +169,53 @@ fn download(packet: Packet, recorded: &Said, live: &Said, found: &mut Vec<Differ
     }
 }
 
+/// What is told of how a server acknowledges Fragments, whatever their sizes: name and value.
+pub(super) type Manner = (&'static str, String);
+
+/// Returns the manners of one usual answer to a Fragment that ended before byte `end`.
+pub(super) fn manners(said: &Said, end: u64) -> Vec<Manner> {
+    let ack = &said.ack;
+    let present = |there: bool| if there { "present" } else { "absent" }.to_owned();
+    let received = match ack.received {
+        None => "absent",
+        Some(received) if received == end => "the byte after the Fragment",
+        Some(received) if received < end => "a byte before the Fragment's end",
+        Some(_) => "a byte beyond the Fragment",
+    };
+    vec![
+        ("status", said.status.to_string()),
+        ("BITS-Packet-Type", present(ack.is_ack)),
+        ("BITS-Session-Id", present(ack.session_id.is_some())),
+        ("BITS-Reply-URL", present(ack.reply_url.is_some())),
+        ("BITS-Received-Content-Range", received.to_owned()),
+    ]
+}
+
+/// Compares manners: what the live server never did in the recording, and a reply that it did not name.
+pub(super) fn habits(recorded: &BTreeSet<Manner>, live: &BTreeSet<Manner>) -> Vec<Difference> {
+    let of = |manners: &BTreeSet<Manner>, what: &str| {
+        let values = manners.iter().filter(|(name, _)| *name == what);
+        let values: Vec<&str> = values.map(|(_, value)| value.as_str()).collect();
+        values.join(" or ")
+    };
+    let named = |manner: &&Manner| manner.0 == "BITS-Reply-URL" && manner.1 == "present";
+    let mut found: Vec<&'static str> = live.difference(recorded).map(|(what, _)| *what).collect();
+    found.extend(
+        recorded
+            .difference(live)
+            .filter(named)
+            .map(|(what, _)| *what),
+    );
+    found.dedup();
+    if recorded.is_empty() || live.is_empty() {
+        return Vec::new();
+    }
+    found
+        .into_iter()
+        .map(|what| Difference::new(what, of(recorded, what), of(live, what)))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -225,6 +274,29 @@ mod tests {
         let back = |received| said(416, |ack| ack.received = Some(received));
         assert_eq!(compared(back(5), back(20), ends), [name]);
         assert!(compared(back(5), back(5), ends).is_empty());
+    }
+
+    #[test]
+    fn with_other_sizes_habits_are_compared() {
+        let set = |said: &[Said]| said.iter().flat_map(|said| manners(said, 20)).collect();
+        let usual = said(200, |_| ());
+        let reply = said(200, |ack| ack.reply_url = Some("/r".to_owned()));
+        let bare = said(200, |ack| ack.session_id = None);
+        let what = |recorded: &[Said], live: &[Said]| -> Vec<&str> {
+            let found = habits(&set(recorded), &set(live));
+            found.iter().map(|difference| difference.what).collect()
+        };
+        let both = [usual.clone(), reply.clone()];
+        assert!(what(&both, std::slice::from_ref(&reply)).is_empty());
+        assert_eq!(
+            what(&both, std::slice::from_ref(&usual)),
+            ["BITS-Reply-URL"]
+        );
+        assert_eq!(
+            what(std::slice::from_ref(&usual), &both),
+            ["BITS-Reply-URL"]
+        );
+        assert_eq!(what(&[usual], &[bare]), ["BITS-Session-Id"]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A recorded Fragment: as it was where both servers stand at the same offset, else the bytes that the live
 //! one wants, in pieces, until it has what the recording had sent.
 
-use super::compare::Ends;
+use super::compare::{Ends, manners};
 use super::link::Body;
 use super::live::Live;
 use super::play::{Call, Player, Turn};
@@ -43,7 +43,8 @@ impl<'p> Player<'p> {
         if let Some(passed) = turn.step.cut {
             return self.break_off(live, turn, (file, range), passed).await;
         }
-        let resliced = self.stage.config.fragment_size.is_some();
+        // A session that is not there says so to the recorded Fragment as well as to any other.
+        let resliced = self.stage.config.fragment_size.is_some() && !live.stale;
         let end = range.last.saturating_add(1);
         let mut stalls = 0;
         if !resliced && live.told == live.recorded_told {
@@ -59,16 +60,14 @@ impl<'p> Player<'p> {
         while live.told < end && live.over.is_none() {
             let before = live.told;
             let piece = self.next_piece(live, range);
-            if let Next::Over = self.piece(live, turn, (file, piece), false).await? {
-                break;
+            match self.piece(live, turn, (file, piece), false).await? {
+                Next::On => {}
+                Next::AsRecorded | Next::Over => break,
             }
             stalls = if live.told > before { 0 } else { stalls + 1 };
             if stalls >= STALLS {
                 live.over = Some(format!("the live server stays at byte {}", live.told));
             }
-        }
-        if resliced && live.over.is_none() && turn.sent {
-            turn.compare_last();
         }
         Ok(())
     }
@@ -78,10 +77,11 @@ impl<'p> Player<'p> {
         let recorded = range.last.saturating_sub(range.first).saturating_add(1);
         let size = self.stage.config.fragment_size.unwrap_or(recorded);
         let size = size.clamp(1, live.ceiling.max(1));
-        // Other sizes may run ahead of the recorded range, never of what was recorded at all.
+        let end = range.last.saturating_add(1);
+        // Other sizes may run ahead of the recorded range, but not into what had its own story.
         let limit = match self.stage.config.fragment_size {
-            Some(_) => live.reach.max(live.told.saturating_add(1)),
-            None => range.last.saturating_add(1),
+            Some(_) => live.reach.max(end),
+            None => end,
         };
         ContentRange {
             first: live.told,
@@ -124,13 +124,21 @@ impl<'p> Player<'p> {
         if let Some(said) = turn.said.clone() {
             self.hear(live, &said, range);
             live.answered(Packet::Fragment, &said);
+            if kind == Kind::Done {
+                live.manners.extend(manners(&said, turn.ends.live));
+            }
         }
+        let recorded = Kind::recorded(&step.recorded);
         if literal {
             turn.compare();
-            let recorded = Kind::recorded(&step.recorded);
             if recorded.is_none_or(|recorded| recorded == kind) {
                 return Ok(Next::AsRecorded);
             }
+        }
+        // With other sizes, too, the recorded client knew what to do next; but for a size of its own.
+        let usual = matches!(kind, Kind::Done | Kind::TooLarge);
+        if self.stage.config.fragment_size.is_some() && !usual && recorded == Some(kind) {
+            return Ok(Next::AsRecorded);
         }
         self.recover(live, turn, kind, len).await
     }
@@ -220,20 +228,5 @@ impl<'p> Player<'p> {
             link.break_off(&head, Some(body)).await;
         }
         Ok(())
-    }
-}
-
-impl Turn<'_> {
-    /// Compares the last answer with the recorded one, where both are the usual ones; the unusual are
-    /// compared for the session as a whole.
-    fn compare_last(&mut self) {
-        let usual = Kind::recorded(&self.step.recorded) == Some(Kind::Done)
-            && self
-                .said
-                .as_ref()
-                .is_some_and(|said| Kind::of(said.status, said.ack.error) == Kind::Done);
-        if usual {
-            self.compare();
-        }
     }
 }

@@ -3,13 +3,13 @@
 //!
 //! Pure. Sends nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::compare::Difference;
+use super::compare::{Difference, Manner, habits, manners};
 use super::report::{Pair, SessionReport, StepReport, Told};
 use super::script::{Kind, Step, is_stale, is_upload, lacks_create};
 use crate::bits::header::{Name, UPLOAD_PROTOCOL, identify};
-use crate::bits::session::{Outcome, State, step as next_state};
+use crate::bits::session::{Answer, Outcome, State, step as next_state};
 use crate::bits::{ContentRange, Packet, hresult};
 use crate::peer::client::url::Url;
 use crate::peer::recording::edit::{Change, append, rewrite};
@@ -33,7 +33,7 @@ pub(super) struct Live<'r> {
     pub(super) recorded_told: u64,
     /// In the recording, the session is lost or was never made.
     pub(super) recorded_lost: bool,
-    /// The byte after the last that the recording ever sent.
+    /// The byte after the last that the recorded server acknowledged.
     pub(super) reach: u64,
     /// The largest Fragment after a refusal for size.
     pub(super) ceiling: u64,
@@ -50,6 +50,8 @@ pub(super) struct Live<'r> {
     pub(super) dates: BTreeMap<String, String>,
     /// Live answers to Fragments that were not the usual ones.
     pub(super) odd: Vec<Kind>,
+    /// How the live server acknowledged Fragments.
+    pub(super) manners: BTreeSet<Manner>,
     /// Why the rest is not sent.
     pub(super) over: Option<String>,
     pub(super) steps: Vec<StepReport>,
@@ -87,7 +89,7 @@ impl<'r> Live<'r> {
         let ends = steps
             .iter()
             .filter(|step| step.session == row.no && step.packet == Packet::Fragment)
-            .filter(|step| step.cut.is_none())
+            .filter(|step| Kind::recorded(&step.recorded) == Some(Kind::Done))
             .filter_map(|step| Some(step.request.range?.last.saturating_add(1)));
         Self {
             row,
@@ -109,6 +111,7 @@ impl<'r> Live<'r> {
             arrived: 0,
             dates: BTreeMap::new(),
             odd: Vec::new(),
+            manners: BTreeSet::new(),
             over: None,
             steps: Vec::new(),
             notes: Vec::new(),
@@ -254,7 +257,9 @@ impl<'r> Live<'r> {
     }
 
     /// Returns the report of the whole session.
-    pub(super) fn into_report(self, resliced: bool, odd_recorded: &[Kind]) -> SessionReport {
+    ///
+    /// `other_sizes`: the answers to the recorded Fragments, where Fragments of other sizes were sent.
+    pub(super) fn into_report(self, other_sizes: Option<&[(u64, &Recorded)]>) -> SessionReport {
         let mut differences = Vec::new();
         let upload = self.row.kind != SessionKind::Download;
         // How far a download is, its answers tell: where they are the recorded ones, so is the state.
@@ -277,8 +282,21 @@ impl<'r> Live<'r> {
                 bytes.live.to_string(),
             ));
         }
-        if resliced {
-            differences.extend(odd_answers(odd_recorded, &self.odd));
+        if let Some(recorded) = other_sizes {
+            let kinds: Vec<Kind> = recorded
+                .iter()
+                .filter_map(|(_, recorded)| Kind::recorded(recorded))
+                .collect();
+            differences.extend(odd_answers(&kinds, &self.odd));
+            let usual = recorded
+                .iter()
+                .filter_map(|(end, recorded)| match recorded {
+                    Recorded::Answer(said) if said.meaning() == Answer::Done => {
+                        Some(manners(said, *end))
+                    }
+                    _ => None,
+                });
+            differences.extend(habits(&usual.flatten().collect(), &self.manners));
         }
         if let Some(why) = &self.over {
             differences.push(Difference::new("order", "went on", format!("ended: {why}")));

@@ -112,11 +112,13 @@ impl<'p> Player<'p> {
         let resliced = self.stage.config.fragment_size.is_some();
         for live in self.lives.into_values() {
             let steps = self.group.steps.iter();
-            let odd: Vec<Kind> = steps
+            let fragments: Vec<(u64, &Recorded)> = steps
                 .filter(|step| step.session == live.row.no && step.packet == Packet::Fragment)
-                .filter_map(|step| Kind::recorded(&step.recorded))
+                .filter_map(|step| Some((step.request.range?.last + 1, &step.recorded)))
                 .collect();
-            report.sessions.push(live.into_report(resliced, &odd));
+            let other_sizes = resliced && !live.stale;
+            let report_of = live.into_report(other_sizes.then_some(fragments.as_slice()));
+            report.sessions.push(report_of);
         }
         report.requests = report.requests.saturating_add(self.requests);
         report.connections = report.connections.saturating_add(self.connections);
@@ -383,7 +385,19 @@ impl<'p> Player<'p> {
             if !again {
                 return Ok(heard);
             }
-            turn.reconnected();
+            self.reconnected(turn);
+        }
+    }
+
+    /// Takes note that the live server ended a connection that the recorded one kept.
+    fn reconnected(&self, turn: &mut Turn<'_>) {
+        let what = "connection";
+        let how = "ended by the server";
+        if self.stage.config.fragment_size.is_some() {
+            // With other Fragments it is another request that meets the end.
+            turn.notes.push(format!("the connection was {how}"));
+        } else if !turn.differences.iter().any(|known| known.what == what) {
+            turn.differences.push(Difference::new(what, "kept", how));
         }
     }
 
@@ -397,7 +411,7 @@ impl<'p> Player<'p> {
             if link.is_ready().await {
                 return Ok(true);
             }
-            turn.reconnected();
+            self.reconnected(turn);
         }
         let timers = self.stage.config.timers;
         let mut dialled = dial(url, self.stage.connector.as_ref(), timers).await;
@@ -533,15 +547,6 @@ impl Turn<'_> {
             self.said.as_ref(),
             self.ends,
         ));
-    }
-
-    /// Takes note that the live server ended a connection that the recorded one kept.
-    fn reconnected(&mut self) {
-        let what = "connection";
-        if !self.differences.iter().any(|known| known.what == what) {
-            self.differences
-                .push(Difference::new(what, "kept", "ended by the server"));
-        }
     }
 
     fn into_report(self) -> StepReport {
