@@ -21,6 +21,20 @@ pub(crate) fn present() -> bool {
     there
 }
 
+/// Returns the paths of all recordings; none where there are none.
+pub(crate) fn all() -> Vec<std::path::PathBuf> {
+    if !present() {
+        return Vec::new();
+    }
+    let folder = std::fs::read_dir(RECORDINGS).expect("it was there");
+    let mut paths: Vec<_> = folder
+        .map(|entry| entry.expect("it can be read").path())
+        .filter(|path| path.extension().is_some_and(|end| end == "pcap"))
+        .collect();
+    paths.sort();
+    paths
+}
+
 /// Reads one recording to its end.
 pub(crate) fn read(name: &str, profile: Profile) -> Timeline {
     let path = Path::new(RECORDINGS).join(format!("{name}.pcap"));

@@ -56,6 +56,8 @@ pub(super) struct Values<'v> {
     pub(super) received: Option<u64>,
     /// The Host field of the request: what the client calls us.
     pub(super) host: &'v str,
+    /// Where the reply is, if not where the recorded answer says.
+    pub(super) reply: Option<String>,
     pub(super) length: Option<u64>,
     pub(super) range: Option<String>,
     pub(super) status: Option<StatusCode>,
@@ -162,8 +164,8 @@ impl Out {
     }
 }
 
-/// Tells whether the capture holds the content of a message. Answers that are not downloads are small.
-fn is_held(recording: &Recording, message: &Message) -> bool {
+/// Tells whether the capture holds the content of a message.
+pub(super) fn is_held(recording: &Recording, message: &Message) -> bool {
     let mut at = 0;
     while at < message.body_wire {
         match recording.wire(message, at) {
@@ -211,7 +213,10 @@ fn fill(answer: &Answer, values: &Values<'_>, plainly: bool) -> Vec<u8> {
                 .received
                 .map_or(Change::Keep, |received| text(&received.to_string())),
             Some(Name::HostId) => text(bare_host(values.host)),
-            Some(Name::ReplyUrl) => text(&at_home(&String::from_utf8_lossy(value), values.host)),
+            Some(Name::ReplyUrl) => match &values.reply {
+                Some(reply) => text(reply),
+                None => text(&at_home(&String::from_utf8_lossy(value), values.host)),
+            },
             Some(Name::ContentLength) => {
                 length = true;
                 values

@@ -54,6 +54,8 @@ struct Work {
     plan: Plan,
     /// Where its next byte lies.
     at: u64,
+    /// The byte after the last that it announces.
+    end: u64,
     takes: bool,
 }
 
@@ -133,7 +135,9 @@ impl Connection {
         {
             let mut upload = held.lock_owned().await;
             let end = range.last.saturating_add(1);
-            let known = *upload.total.get_or_insert(range.total.unwrap_or(end));
+            let known = *upload
+                .total
+                .get_or_insert_with(|| range.total.unwrap_or(end));
             if !upload.ended && range.total.is_none_or(|total| total == known) {
                 let world = &self.shared.world;
                 let act = world.act(&upload);
@@ -147,6 +151,7 @@ impl Connection {
                     upload,
                     plan,
                     at: range.first,
+                    end,
                     takes,
                 });
             }
@@ -258,7 +263,9 @@ impl Connection {
 
 impl Work {
     async fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let left = usize::try_from(self.end.saturating_sub(self.at)).unwrap_or(usize::MAX);
         if self.takes {
+            let bytes = bytes.get(..left).unwrap_or(bytes);
             self.upload.take(self.at, bytes).await?;
         }
         self.at = self.at.saturating_add(bytes.len() as u64);

@@ -5,7 +5,7 @@
 
 use http::StatusCode;
 
-use super::answer::{Body, Out, Values};
+use super::answer::{Body, Out, Values, is_held};
 use super::closest;
 use super::tales::{Answer, Row};
 use super::world::{Asked, World};
@@ -35,6 +35,7 @@ pub(super) async fn answer(world: &World, head: &Head, asked: &Asked<'_>) -> Out
         .iter()
         .map(|(_, row)| row)
         .filter(|row| row.packet == packet && row.asked.as_deref() == wanted)
+        .filter(|row| is_servable(world, row))
         .collect();
     if !same.is_empty() {
         let key = format!("{} {:?}", asked.path, wanted.unwrap_or_default());
@@ -72,6 +73,13 @@ pub(super) async fn answer(world: &World, head: &Head, asked: &Asked<'_>) -> Out
         };
     }
     missing(world, head, asked).await
+}
+
+/// Tells whether the capture holds all that a recorded answer brought, or as much as ever came.
+fn is_servable(world: &World, row: &Row) -> bool {
+    row.answer.as_ref().is_none_or(|answer| {
+        !answer.whole || row.packet == Packet::Head || is_held(&world.recording, &answer.message)
+    })
 }
 
 /// Cuts the bytes asked for out of a recorded file.

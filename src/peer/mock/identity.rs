@@ -17,14 +17,19 @@ pub(super) fn like(model: &str, taken: impl Fn(&str) -> bool) -> io::Result<Stri
         random
             .fill(&mut bytes)
             .map_err(|_| io::Error::other("no random numbers"))?;
+        // A number does not begin with 0, and stays about as large as whoever reads it expects.
+        let mut kept = if decimal && model.len() > 4 { 2 } else { 0 };
         let mut leading = true;
         let id: String = model
             .chars()
             .zip(&bytes)
             .map(|(c, byte)| {
                 let new = match c {
+                    '0'..='9' if kept > 0 => {
+                        kept -= 1;
+                        c
+                    }
                     '0'..='9' if decimal || !hexadecimal => {
-                        // A number does not begin with 0.
                         let low = u8::from(leading);
                         char::from(b'0' + low + byte % (10 - low))
                     }
@@ -48,7 +53,7 @@ pub(super) fn like(model: &str, taken: impl Fn(&str) -> bool) -> io::Result<Stri
         }
     }
     // There is too little in it to tell sessions apart.
-    (1_u64..)
+    (1..=u32::MAX)
         .map(|number| format!("{model}{number}"))
         .find(|id| !taken(id))
         .ok_or_else(|| io::Error::other("no session id is left"))
@@ -91,6 +96,8 @@ mod tests {
             "{one}"
         );
         for _ in 0..100 {
+            let number = like("-9195045527273766382", |_| false).unwrap();
+            assert!(number.parse::<i64>().is_ok(), "{number}");
             assert!(!like("-12", |_| false).unwrap().starts_with("-0"));
         }
     }

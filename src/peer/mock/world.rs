@@ -136,16 +136,13 @@ impl World {
             here.get(count % here.len()).copied()
         };
         match row {
-            Some(row) => {
-                self.answer(
-                    row,
-                    &Values {
-                        host: asked.host,
-                        ..Values::default()
-                    },
-                )
-                .await
-            }
+            Some(row) => self.answer(
+                row,
+                &Values {
+                    host: asked.host,
+                    ..Values::default()
+                },
+            ),
             None => Out::reference(Ack::ok()).await,
         }
     }
@@ -215,7 +212,7 @@ impl World {
             && !is_done(row)
         {
             self.orphan(&asked.path, cast);
-            return Ok(self.answer(row, &values).await);
+            return Ok(self.answer(row, &values));
         }
         let row = row.or_else(|| self.usual(Packet::CreateSession, |_| true));
         let model = row
@@ -229,7 +226,7 @@ impl World {
         self.hold(&id, upload);
         values.id = Some(&id);
         Ok(match row {
-            Some(row) => self.answer(row, &values).await,
+            Some(row) => self.answer(row, &values),
             None => Out::reference(created(&id)).await,
         })
     }
@@ -276,6 +273,9 @@ impl World {
         let next = act.saturating_add(1);
         if next < acts {
             let mut state = self.state();
+            if state.orphans.len() >= MAX_COUNTERS {
+                state.orphans.clear();
+            }
             let waiting = state.orphans.entry(path.to_owned()).or_default();
             if waiting.len() < MAX_SESSIONS {
                 waiting.push_back((tale, next));
@@ -302,7 +302,7 @@ impl World {
                     id: asked.request.session_id.as_deref(),
                     ..Values::default()
                 };
-                self.answer(row, &values).await
+                self.answer(row, &values)
             }
             None => Out::reference(Ack::unknown_session()).await,
         }
@@ -355,17 +355,16 @@ impl World {
             id: Some(&upload.id),
             received: Some(upload.received),
             host: asked.host,
+            reply: row.and_then(|row| reply_elsewhere(row, &upload.path)),
             ..Values::default()
         };
-        match row {
-            Some(row) => self.answer(row, &values).await,
-            None => {
-                let ack = Ack::status(status)
-                    .with(field::RECEIVED_CONTENT_RANGE, upload.received.to_string())
-                    .with(field::SESSION_ID, &upload.id);
-                Out::reference(ack).await
-            }
+        if let Some(row) = row {
+            return self.answer(row, &values);
         }
+        let ack = Ack::status(status)
+            .with(field::RECEIVED_CONTENT_RANGE, upload.received.to_string())
+            .with(field::SESSION_ID, &upload.id);
+        Out::reference(ack).await
     }
 
     /// Close-Session and Cancel-Session.
@@ -397,12 +396,10 @@ impl World {
             let answer = row.answer.as_ref();
             answer.is_some_and(|answer| !(200..300).contains(&answer.said.status))
         });
-        let out = match row {
-            Some(row) => self.answer(row, &values).await,
-            None => {
-                let ack = Ack::ok().with(field::SESSION_ID, &upload.id);
-                Out::reference(ack).await
-            }
+        let out = if let Some(row) = row {
+            self.answer(row, &values)
+        } else {
+            Out::reference(Ack::ok().with(field::SESSION_ID, &upload.id)).await
         };
         if refused || upload.ended {
             return Ok((out, None));
@@ -432,12 +429,26 @@ impl World {
     }
 
     /// Answers as a recorded server did.
-    async fn answer(&self, row: &Row, values: &Values<'_>) -> Out {
+    fn answer(&self, row: &Row, values: &Values<'_>) -> Out {
         match &row.answer {
             Some(answer) => Out::recorded(row, answer, values, &self.recording),
             None => Out::hang_up(row),
         }
     }
+}
+
+/// Returns the reply URL for an upload to `path`, where the recorded one is relative and of another directory.
+fn reply_elsewhere(row: &Row, path: &str) -> Option<String> {
+    let reply = row.answer.as_ref()?.said.ack.reply_url.as_ref()?;
+    let reply = reply.replace('\\', "/");
+    let folder = |path: &str| {
+        let path = path.split('?').next().unwrap_or_default();
+        path.rsplit_once('/')
+            .map_or_else(String::new, |(folder, _)| folder.to_owned())
+    };
+    let relative = !reply.contains("://") && !reply.starts_with('/');
+    (relative && folder(&row.path) != folder(path))
+        .then(|| format!("{}/{reply}", folder(&row.path)))
 }
 
 /// Tells whether a request was granted.

@@ -56,7 +56,7 @@ impl RecordedFile {
             .map(|&(from, to)| (from.max(first), to.min(end)))
             .find(|(from, to)| from < to);
         let behind = (end > self.size).then(|| (self.size.max(first), end));
-        listed.or(behind.filter(|(from, to)| from < to))
+        listed.or_else(|| behind.filter(|(from, to)| from < to))
     }
 }
 

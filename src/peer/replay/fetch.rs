@@ -1,8 +1,9 @@
 //! A recorded HEAD or GET: of a download, or of the reply of an upload.
 
+use super::call::Call;
 use super::compare::Difference;
 use super::live::Live;
-use super::play::{Call, Player, Turn};
+use super::play::{Player, Turn};
 use super::script::Kind;
 use crate::bits::Packet;
 use crate::bits::session::State;
@@ -54,9 +55,9 @@ impl<'p> Player<'p> {
                 }
                 if kind == Kind::Done && turn.step.packet == Packet::Get {
                     live.arrived = live.arrived.saturating_add(len);
-                    self.compare_content(turn, len, hasher).await?;
+                    self.compare_content(turn, len, hasher)?;
                 }
-                self.learn_date(live, turn);
+                learn_date(live, turn);
                 return Ok(());
             }
             turn.tries += 1;
@@ -99,7 +100,7 @@ impl<'p> Player<'p> {
     }
 
     /// Compares the content of an answer with the recorded one.
-    async fn compare_content(&self, turn: &mut Turn<'p>, len: u64, hasher: Hasher) -> Result<()> {
+    fn compare_content(&self, turn: &mut Turn<'p>, len: u64, hasher: Hasher) -> Result<()> {
         let multipart = |said: &Said| said.ack.multipart;
         let recorded = match &turn.step.recorded {
             Recorded::Answer(said) if Kind::of(said.status, said.ack.error) == Kind::Done => said,
@@ -147,13 +148,13 @@ impl<'p> Player<'p> {
         }
         Ok(whole.then(|| (len, hasher.finish())))
     }
+}
 
-    /// Remembers which live date stands for a recorded one.
-    fn learn_date(&self, live: &mut Live<'p>, turn: &Turn<'p>) {
-        if let (Recorded::Answer(recorded), Some(said)) = (&turn.step.recorded, &turn.said)
-            && let (Some(then), Some(now)) = (&recorded.ack.last_modified, &said.ack.last_modified)
-        {
-            live.dates.insert(then.clone(), now.clone());
-        }
+/// Remembers which live date stands for a recorded one.
+fn learn_date(live: &mut Live<'_>, turn: &Turn<'_>) {
+    if let (Recorded::Answer(recorded), Some(said)) = (&turn.step.recorded, &turn.said)
+        && let (Some(then), Some(now)) = (&recorded.ack.last_modified, &said.ack.last_modified)
+    {
+        live.dates.insert(then.clone(), now.clone());
     }
 }

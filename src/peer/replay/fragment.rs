@@ -1,10 +1,11 @@
 //! A recorded Fragment: as it was where both servers stand at the same offset, else the bytes that the live
 //! one wants, in pieces, until it has what the recording had sent.
 
+use super::call::Call;
 use super::compare::{Ends, manners};
 use super::link::Body;
 use super::live::Live;
-use super::play::{Call, Player, Turn};
+use super::play::{Player, Turn};
 use super::script::Kind;
 use crate::bits::{ContentRange, Packet};
 use crate::peer::Result;
@@ -122,7 +123,7 @@ impl<'p> Player<'p> {
         };
         live.odd.push(kind);
         if let Some(said) = turn.said.clone() {
-            self.hear(live, &said, range);
+            hear(live, &said, range);
             live.answered(Packet::Fragment, &said);
             if kind == Kind::Done {
                 live.manners.extend(manners(&said, turn.ends.live));
@@ -141,30 +142,6 @@ impl<'p> Player<'p> {
             return Ok(Next::AsRecorded);
         }
         self.recover(live, turn, kind, len).await
-    }
-
-    /// Takes over what the answer to a Fragment says.
-    fn hear(&self, live: &mut Live<'p>, said: &Said, range: ContentRange) {
-        let kind = Kind::of(said.status, said.ack.error);
-        if !matches!(kind, Kind::Done | Kind::OutOfStep) {
-            return;
-        }
-        let end = range.last.saturating_add(1);
-        let told = match kind {
-            Kind::Done => said.ack.received.unwrap_or(end),
-            _ => said.ack.received.unwrap_or(live.told),
-        };
-        let size = live.file.map_or(u64::MAX, |file| file.size);
-        if told > range.total.unwrap_or(u64::MAX).max(size) {
-            live.over = Some(format!(
-                "the live server wants byte {told}, behind the file's end"
-            ));
-            return;
-        }
-        live.told = told;
-        if let Some(url) = &said.ack.reply_url {
-            live.reply = Some(url.clone());
-        }
     }
 
     /// Does what the Windows client does after an answer that the recording did not have.
@@ -228,5 +205,29 @@ impl<'p> Player<'p> {
             link.break_off(&head, Some(body)).await;
         }
         Ok(())
+    }
+}
+
+/// Takes over what the answer to a Fragment says.
+fn hear(live: &mut Live<'_>, said: &Said, range: ContentRange) {
+    let kind = Kind::of(said.status, said.ack.error);
+    if !matches!(kind, Kind::Done | Kind::OutOfStep) {
+        return;
+    }
+    let end = range.last.saturating_add(1);
+    let told = match kind {
+        Kind::Done => said.ack.received.unwrap_or(end),
+        _ => said.ack.received.unwrap_or(live.told),
+    };
+    let size = live.file.map_or(u64::MAX, |file| file.size);
+    if told > range.total.unwrap_or(u64::MAX).max(size) {
+        live.over = Some(format!(
+            "the live server wants byte {told}, behind the file's end"
+        ));
+        return;
+    }
+    live.told = told;
+    if let Some(url) = &said.ack.reply_url {
+        live.reply = Some(url.clone());
     }
 }

@@ -17,6 +17,10 @@ use crate::peer::recording::{FileKind, Recorded, RecordedFile, Recording, Said};
 use crate::timeline::{Session, SessionKind};
 
 /// One session.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, and they change apart"
+)]
 pub(super) struct Live<'r> {
     pub(super) row: &'r Session,
     pub(super) file: Option<&'r RecordedFile>,
@@ -202,7 +206,9 @@ impl<'r> Live<'r> {
                 Name::Host => set(&wish.url.authority()),
                 Name::PacketType => other.map_or(Change::Keep, |packet| set(packet.name())),
                 // Before there is a session, no packet names one. MC-BUP §2.2.4.2
-                Name::SessionId if other.is_some() => Change::Drop,
+                Name::SessionId | Name::ContentRange | Name::ContentName if other.is_some() => {
+                    Change::Drop
+                }
                 Name::SessionId => match &self.id {
                     Some(id) if !self.stale => set(id),
                     _ => Change::Keep,
@@ -214,7 +220,6 @@ impl<'r> Live<'r> {
                         Some(_) => Change::Drop,
                     }
                 }
-                Name::ContentRange | Name::ContentName if other.is_some() => Change::Drop,
                 Name::ContentRange => match wish.range {
                     Some(range) if Some(range) != step.request.range => set(&spell(range)),
                     _ => Change::Keep,

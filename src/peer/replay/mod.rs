@@ -11,6 +11,7 @@
 //!
 //! MC-BUP §3.1
 
+mod call;
 mod compare;
 mod fetch;
 mod fragment;

@@ -108,12 +108,6 @@ impl Script {
     /// Puts together what shares a connection or a session, each group in recorded order.
     fn group(&mut self, steps: Vec<(&Exchange, Step)>) {
         let mut root = BTreeMap::<u32, u32>::new();
-        fn find(root: &BTreeMap<u32, u32>, mut no: u32) -> u32 {
-            while let Some(&next) = root.get(&no).filter(|next| **next != no) {
-                no = next;
-            }
-            no
-        }
         let mut of_conn = BTreeMap::<ConnId, u32>::new();
         for (_, step) in &steps {
             root.entry(step.session).or_insert(step.session);
@@ -138,6 +132,14 @@ impl Script {
         self.groups = groups.into_values().collect();
         self.groups.sort_by_key(|group| group.begun);
     }
+}
+
+/// Returns what `no` was put together with.
+fn find(root: &BTreeMap<u32, u32>, mut no: u32) -> u32 {
+    while let Some(&next) = root.get(&no).filter(|next| **next != no) {
+        no = next;
+    }
+    no
 }
 
 fn step(
