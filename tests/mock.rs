@@ -17,8 +17,7 @@ use std::process::Stdio;
 use bitstap::event::Leg;
 use support::binary::{bitstap, of_type, output};
 use support::events::{ToClient, ToServer, data, event, opening, write};
-use support::playing::{capture, captures, mock, received, replay, sha256};
-use support::recordings;
+use support::playing::{capture, captures, mock, received, recordings, replay, sha256};
 
 /// Sends one request on a connection of its own and returns all that comes back until `end` has come.
 fn ask(to: SocketAddr, request: &str, end: &str) -> String {
@@ -99,7 +98,7 @@ fn the_manners_are_the_recorded_ones() {
     assert_ne!(id, "{9A0C41D2-77B3-4E0F-8F55-21C6D3E4A5B7}");
     let again = ask(server.address(), CREATE, "\r\n\r\n");
     assert_ne!(field(&again, "BITS-Session-Id"), id);
-    for path in recordings::all() {
+    for path in recordings() {
         let name = path.file_stem().unwrap().to_str().unwrap();
         let form: Option<fn(&str) -> bool> = match name {
             // A bare GUID behind a spelling of its own; a number with a sign.

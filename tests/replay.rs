@@ -14,8 +14,9 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 
 use support::binary::{Running, bitstap, of_type, output};
-use support::playing::{capture, captures, closed_uploads, mock, received, replay, sha256};
-use support::recordings;
+use support::playing::{
+    capture, captures, closed_uploads, mock, received, recordings, replay, sha256,
+};
 
 /// What cannot be played: it holds no session, or not the bytes.
 const UNPLAYABLE: [&str; 2] = ["odd-joined", "odd-unreachable"];
@@ -23,7 +24,7 @@ const UNPLAYABLE: [&str; 2] = ["odd-joined", "odd-unreachable"];
 fn playable() -> Vec<PathBuf> {
     let name = |path: &Path| path.file_stem().unwrap().to_str().unwrap().to_owned();
     let mut all = captures();
-    all.extend(recordings::all());
+    all.extend(recordings());
     all.retain(|path| {
         let name = name(path);
         // This one lacks bytes of its only download.
@@ -39,7 +40,7 @@ fn kept(folder: &Path) -> Vec<String> {
         let path = entry.unwrap().path();
         if path.is_dir() {
             found.extend(kept(&path));
-        } else if !path.to_str().unwrap().ends_with(".part") {
+        } else if path.extension().is_none_or(|end| end != "part") {
             found.push(sha256(&fs::read(path).unwrap()));
         }
     }

@@ -5,6 +5,7 @@ mod support {
     #![allow(dead_code, reason = "each test binary uses its own part")]
     pub(crate) mod binary;
     pub(crate) mod playing;
+    pub(crate) mod recordings;
 }
 
 use peer_support::script::{CLOSE, Script, ack, created, lost, next};

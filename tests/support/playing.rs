@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::binary::{Running, bitstap, json, lines, of_type};
+use super::recordings::{RECORDINGS, present};
 
 /// A recorded client that has been played.
 #[derive(Debug)]
@@ -47,6 +48,20 @@ pub(crate) fn captures() -> Vec<PathBuf> {
         .expect("it is there")
         .map(|entry| entry.expect("it can be read").path())
         .filter(|path| path.extension().is_some_and(|end| end == "pcapng"))
+        .collect();
+    paths.sort();
+    paths
+}
+
+/// Returns the paths of all recordings; none where there are none.
+pub(crate) fn recordings() -> Vec<PathBuf> {
+    if !present() {
+        return Vec::new();
+    }
+    let folder = std::fs::read_dir(RECORDINGS).expect("it was there");
+    let mut paths: Vec<_> = folder
+        .map(|entry| entry.expect("it can be read").path())
+        .filter(|path| path.extension().is_some_and(|end| end == "pcap"))
         .collect();
     paths.sort();
     paths

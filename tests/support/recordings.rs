@@ -8,7 +8,7 @@ use bitstap::capture::{Record, open};
 use bitstap::timeline::{Profile, Timeline};
 
 /// Where the recordings lie beside a checkout.
-const RECORDINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/pcaps");
+pub(crate) const RECORDINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/pcaps");
 
 /// Tells whether there is something to test with, and says so where there is not.
 pub(crate) fn present() -> bool {
@@ -19,20 +19,6 @@ pub(crate) fn present() -> bool {
         eprintln!("left out: {RECORDINGS} is not there");
     }
     there
-}
-
-/// Returns the paths of all recordings; none where there are none.
-pub(crate) fn all() -> Vec<std::path::PathBuf> {
-    if !present() {
-        return Vec::new();
-    }
-    let folder = std::fs::read_dir(RECORDINGS).expect("it was there");
-    let mut paths: Vec<_> = folder
-        .map(|entry| entry.expect("it can be read").path())
-        .filter(|path| path.extension().is_some_and(|end| end == "pcap"))
-        .collect();
-    paths.sort();
-    paths
 }
 
 /// Reads one recording to its end.

@@ -66,8 +66,7 @@ mod tests {
     fn form(id: &str) -> String {
         id.chars()
             .map(|c| match c {
-                'A'..='F' => 'X',
-                '0'..='9' => 'X',
+                'A'..='F' | '0'..='9' => 'X',
                 'a'..='f' => 'x',
                 c => c,
             })
