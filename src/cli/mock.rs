@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::peer::mock::Notice;
 use crate::peer::{Mock, MockConfig};
 use crate::report::json::Ready;
+use crate::report::text::clean;
 use crate::report::unit::size;
 use crate::timeline::Remark;
 
@@ -134,6 +135,9 @@ async fn stop_after(mut ended: watch::Receiver<usize>, sessions: usize, stop: Ca
     }
 }
 
+/// So many characters of a line are shown; what a client names may be longer, and hold anything.
+const SHOWN: usize = 1000;
+
 /// What a person was told once already.
 #[derive(Default)]
 struct Told {
@@ -159,17 +163,17 @@ fn lines(notice: &Notice, json: bool, told: &Mutex<Told>) -> Vec<String> {
             if let Some(why) = unmatched {
                 // What was not in the capture is trouble, not output.
                 let status = status.map_or_else(String::new, |status| format!(" {status}"));
-                stage::say(&format!(
-                    "unmatched: {what} {path} was answered{status}; {why}"
-                ));
+                let line = format!("unmatched: {what} {path} was answered{status}; {why}");
+                stage::say(&clean(&line, SHOWN));
                 return Vec::new();
             }
             let name = packet.unwrap_or("request");
             let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
             if from.is_none() && told.fallback.insert(name) {
-                return vec![format!(
+                let line = format!(
                     "The capture has no answer for this {what} {path}: it gets the reference server's, and so do others like it."
-                )];
+                );
+                return vec![clean(&line, SHOWN)];
             }
             Vec::new()
         }
@@ -193,7 +197,7 @@ fn lines(notice: &Notice, json: bool, told: &Mutex<Told>) -> Vec<String> {
             if let Some(hash) = sha256 {
                 line.push_str(&format!(", SHA-256 {hash}"));
             }
-            vec![line]
+            vec![clean(&line, SHOWN)]
         }
     }
 }
