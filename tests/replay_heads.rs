@@ -91,6 +91,24 @@ async fn another_offset_is_obeyed_in_both_directions() {
 }
 
 #[tokio::test]
+async fn the_last_bytes_are_sent_before_the_session_is_closed() {
+    let answers = vec![
+        created(""),
+        next(200, 10),
+        next(200, 20),
+        next(200, 25),
+        next(200, 30),
+        ok(),
+    ];
+    let (script, played) = play("example-upload", answers, &[]).await;
+    assert_eq!(
+        script.packets()[3..],
+        ["Fragment 20-29/30", "Fragment 25-29/30", "Close-Session"],
+        "{played:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_refused_size_is_halved_and_what_is_done_is_not_sent_again() {
     let answers = vec![
         ok(),

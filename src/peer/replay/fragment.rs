@@ -6,11 +6,12 @@ use super::compare::{Ends, manners};
 use super::link::Body;
 use super::live::Live;
 use super::play::{Player, Turn};
-use super::script::Kind;
+use super::script::{Kind, Step};
+use crate::bits::session::Answer;
 use crate::bits::{ContentRange, Packet};
 use crate::peer::Result;
 use crate::peer::client::SMALLEST;
-use crate::peer::recording::{RecordedFile, Said};
+use crate::peer::recording::{Recorded, RecordedFile, Said};
 
 /// So many answers in a row may bring the upload no further.
 const STALLS: u32 = 8;
@@ -132,7 +133,9 @@ impl<'p> Player<'p> {
         let recorded = Kind::recorded(&step.recorded);
         if literal {
             turn.compare();
-            if recorded.is_none_or(|recorded| recorded == kind) {
+            // A server that keeps less than the recorded one has to get the rest.
+            let less = kind == Kind::Done && live.told < recorded_told(step);
+            if recorded.is_none_or(|recorded| recorded == kind) && !less {
                 return Ok(Next::AsRecorded);
             }
         }
@@ -205,6 +208,17 @@ impl<'p> Player<'p> {
             link.break_off(&head, Some(body)).await;
         }
         Ok(())
+    }
+}
+
+/// Returns the byte that the recorded server wanted after a Fragment; 0 where it took none.
+fn recorded_told(step: &Step) -> u64 {
+    match &step.recorded {
+        Recorded::Answer(said) if said.meaning() == Answer::Done => {
+            let end = step.request.range.map(|range| range.last.saturating_add(1));
+            said.ack.received.or(end).unwrap_or_default()
+        }
+        _ => 0,
     }
 }
 
