@@ -12,6 +12,7 @@ mod faults;
 mod kept;
 mod output;
 mod record;
+mod recorded;
 mod rehearsal;
 mod sieve;
 mod signal;
@@ -26,7 +27,9 @@ mod demo;
 mod explain;
 mod extract;
 mod fetch;
+mod mock;
 mod proxy;
+mod replay;
 mod rules;
 mod send;
 mod serve;
@@ -60,6 +63,8 @@ enum Command {
     Send(Box<send::Args>),
     Fetch(Box<fetch::Args>),
     Wireshark(wireshark::Args),
+    Replay(Box<replay::Args>),
+    Mock(mock::Args),
 }
 
 /// Runs the program with the process's own arguments and returns its exit code.
@@ -78,6 +83,8 @@ pub fn main() -> ExitCode {
         Command::Send(args) => send::run(*args),
         Command::Fetch(args) => fetch::run(*args),
         Command::Wireshark(args) => wireshark::run(&args),
+        Command::Replay(args) => replay::run(*args),
+        Command::Mock(args) => mock::run(args),
     };
     match done {
         Ok(code) => code,

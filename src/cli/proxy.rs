@@ -182,7 +182,7 @@ fn upstream(text: &str) -> Result<Target, String> {
 }
 
 /// Reads `sessions=N` or `idle=TIME`.
-fn until(text: &str) -> Result<Until, String> {
+pub(super) fn until(text: &str) -> Result<Until, String> {
     let wrong = || format!("`{text}` is neither sessions=N nor idle=TIME");
     let (what, value) = text.split_once('=').ok_or_else(wrong)?;
     match what {

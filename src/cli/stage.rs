@@ -326,7 +326,11 @@ fn failed_recording(status: &Mutex<Status>) -> Option<String> {
 }
 
 /// Cancels `stop` when `beat` has not changed for `idle`.
-async fn stop_when_idle(mut beat: watch::Receiver<u64>, idle: Duration, stop: CancellationToken) {
+pub(super) async fn stop_when_idle(
+    mut beat: watch::Receiver<u64>,
+    idle: Duration,
+    stop: CancellationToken,
+) {
     loop {
         match tokio::time::timeout(idle, beat.changed()).await {
             Ok(Ok(())) => {}
