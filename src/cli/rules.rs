@@ -13,7 +13,7 @@ use crate::timeline::filter::HeadsOf;
 
 use super::failure::{COULD_NOT, Failure, WithHint};
 use super::output::{Format, Output};
-use super::rehearsal;
+use super::rehearsal::{self, object};
 use super::source::{Source, Step};
 use super::view::Kept;
 
@@ -133,13 +133,15 @@ fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
             }
         };
         let lines: Vec<String> = match &parsed {
-            Ok(set) if args.json => vec![json(&serde_json::json!({
-                "type": "rules",
-                "file": file,
-                "rules": set.rules.len(),
-                "seed": set.seed,
-                "errors": 0,
-            }))],
+            Ok(set) if args.json => vec![object(
+                "rules",
+                &serde_json::json!({
+                    "file": file,
+                    "rules": set.rules.len(),
+                    "seed": set.seed,
+                    "errors": 0,
+                }),
+            )],
             Ok(set) => vec![format!("{file}: {}", told(set))],
             Err(errors) => {
                 code = ExitCode::from(COULD_NOT);
@@ -231,19 +233,17 @@ pub(super) fn picture(file: &str, text: &str, error: &fault::Error) -> String {
 }
 
 fn as_json(file: &str, error: &fault::Error) -> String {
-    json(&serde_json::json!({
-        "type": "rules-error",
-        "file": file,
-        "line": error.line,
-        "column": error.column,
-        "length": error.length,
-        "text": error.text,
-        "hint": error.hint,
-    }))
-}
-
-fn json(value: &serde_json::Value) -> String {
-    value.to_string()
+    object(
+        "rules-error",
+        &serde_json::json!({
+            "file": file,
+            "line": error.line,
+            "column": error.column,
+            "length": error.length,
+            "text": error.text,
+            "hint": error.hint,
+        }),
+    )
 }
 
 fn list(args: &ListArgs) -> Result<ExitCode, Failure> {
@@ -265,7 +265,7 @@ fn list(args: &ListArgs) -> Result<ExitCode, Failure> {
         }
         lines.extend(found.into_iter().map(|preset| {
             if args.json {
-                json(&preset_as_json(preset))
+                object("preset", &preset_as_json(preset))
             } else {
                 format!("{}{}", comment(preset), preset.rule())
             }
@@ -305,20 +305,22 @@ fn line_of_catalogue(fault: &crate::bits::faults::Fault, as_json: bool) -> Vec<S
         .collect();
     if as_json {
         if let Some(unmade) = preset::unmade(fault.id) {
-            return vec![json(&serde_json::json!({
-                "type": "preset",
-                "id": fault.id,
-                "injection": fault.injection,
-                "expected": fault.expected,
-                "basis": fault.basis.name(),
-                "source": fault.source,
-                "rule": null,
-                "remark": unmade.reason,
-            }))];
+            return vec![object(
+                "preset",
+                &serde_json::json!({
+                    "id": fault.id,
+                    "injection": fault.injection,
+                    "expected": fault.expected,
+                    "basis": fault.basis.name(),
+                    "source": fault.source,
+                    "rule": null,
+                    "remark": unmade.reason,
+                }),
+            )];
         }
         return ways
             .into_iter()
-            .map(|preset| json(&preset_as_json(preset)))
+            .map(|preset| object("preset", &preset_as_json(preset)))
             .collect();
     }
     let mut text = format!("{}  {}", fault.id, fault.injection);
@@ -338,7 +340,6 @@ fn line_of_catalogue(fault: &crate::bits::faults::Fault, as_json: bool) -> Vec<S
 fn preset_as_json(preset: &preset::Preset) -> serde_json::Value {
     let fault = preset.fault();
     serde_json::json!({
-        "type": "preset",
         "id": preset.id,
         "injection": fault.map(|fault| fault.injection),
         "expected": fault.map(|fault| fault.expected),
@@ -374,9 +375,11 @@ fn explain(args: &ExplainArgs) -> Result<ExitCode, Failure> {
             for error in &errors {
                 super::stage::say(&picture(&file, &text, error));
             }
-            let count = errors.len();
-            let text =
-                format!("cannot rehearse the rules of {file}: {count} of its lines are wrong");
+            let count = match errors.len() {
+                1 => "there is a mistake in it".to_owned(),
+                count => format!("there are {count} mistakes in it"),
+            };
+            let text = format!("cannot rehearse the rules of {file}: {count}");
             return Err(Failure::new(text).hint(format!("try: bitstap rules check {file}")));
         }
     };
