@@ -103,6 +103,7 @@ fn connection() -> Connection {
         opened: Duration::ZERO,
         connect: None,
         first_close: None,
+        upstream_close: None,
         closed: None,
         exchanges: 5,
         to_server: 0,
@@ -200,6 +201,7 @@ fn matching(text: &str) -> Vec<u32> {
                 session: exchange.session.map(|_| &session),
                 connection: (exchange.conn == ConnId(1)).then_some(&connection),
                 heads: Some(&FewHeads),
+                margin: None,
             })
         })
         .map(|exchange| exchange.no)
@@ -352,6 +354,7 @@ fn fields_of_heads_are_absent_without_heads() {
         session: None,
         connection: None,
         heads: None,
+        margin: None,
     };
     for text in [
         "http.header.server",
@@ -381,6 +384,7 @@ fn sessions_are_selected_by_themselves_or_by_an_exchange() {
             session: Some(&session),
             connection: None,
             heads: None,
+            margin: None,
         });
         Filter::parse(text).unwrap().selects_session(&session, rows)
     };

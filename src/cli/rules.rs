@@ -12,10 +12,10 @@ use crate::timeline::Timeline;
 use crate::timeline::filter::HeadsOf;
 
 use super::failure::{COULD_NOT, Failure, WithHint};
+use super::kept::Kept;
 use super::output::{Format, Output};
 use super::rehearsal::{self, object};
 use super::source::{Source, Step};
-use super::view::Kept;
 
 /// Check rules files, list the ready-made rules, rehearse rules on a recording
 #[derive(Debug, clap::Args)]
@@ -119,6 +119,23 @@ fn read(path: &Path) -> Result<(String, Result<RuleSet, Vec<fault::Error>>), Fai
     Ok((text, parsed))
 }
 
+/// Reads a rules file that is to be used; its mistakes are drawn on standard error.
+pub(super) fn load(path: &Path) -> Result<RuleSet, Failure> {
+    let (text, parsed) = read(path)?;
+    let file = path.display().to_string();
+    parsed.map_err(|errors| {
+        for error in &errors {
+            super::stage::say(&picture(&file, &text, error));
+        }
+        let mistakes = match errors.len() {
+            1 => "one mistake".to_owned(),
+            count => format!("{count} mistakes"),
+        };
+        Failure::new(format!("cannot use the rules of {file}: {mistakes} in it"))
+            .hint(format!("try: bitstap rules check {file}"))
+    })
+}
+
 fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
     let mut output = output(args.json);
     let mut code = ExitCode::SUCCESS;
@@ -195,7 +212,7 @@ const SHOWN: usize = 160;
 ///   |           ^^^^
 /// hint: did you mean `times`? allowed: per, skip, times, every
 /// ```
-pub(super) fn picture(file: &str, text: &str, error: &fault::Error) -> String {
+fn picture(file: &str, text: &str, error: &fault::Error) -> String {
     let line = text
         .lines()
         .nth(error.line.saturating_sub(1))
@@ -367,22 +384,7 @@ fn comment(preset: &preset::Preset) -> String {
 }
 
 fn explain(args: &ExplainArgs) -> Result<ExitCode, Failure> {
-    let (text, parsed) = read(&args.rules)?;
-    let file = args.rules.display().to_string();
-    let rules = match parsed {
-        Ok(rules) => rules,
-        Err(errors) => {
-            for error in &errors {
-                super::stage::say(&picture(&file, &text, error));
-            }
-            let count = match errors.len() {
-                1 => "there is a mistake in it".to_owned(),
-                count => format!("there are {count} mistakes in it"),
-            };
-            let text = format!("cannot rehearse the rules of {file}: {count}");
-            return Err(Failure::new(text).hint(format!("try: bitstap rules check {file}")));
-        }
-    };
+    let rules = load(&args.rules)?;
     let seed = args.seed.or(rules.seed).unwrap_or_default();
     let mut source = Source::open(std::slice::from_ref(&args.capture))?;
     let mut kept = Kept::of(&source)?;

@@ -13,18 +13,24 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use super::board::Board;
 use super::connection::{self, Shared};
 use super::dial::Dial;
+use super::perform::{self, Entry};
 use super::stream::Stream as _;
 use super::tap::Tap;
 use crate::event::{ConnId, Fact, Leg, What};
+use crate::fault::verdict::Client;
 
 /// How long nothing is accepted after the system refused to: mostly it is out of file descriptors, and
 /// only the end of a connection helps.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Accepts until `stop` is cancelled, then waits for the connections that stand. Dropping it resets them.
-pub(super) async fn run<D: Dial + 'static>(shared: Arc<Shared<D>>, listeners: Vec<TcpListener>) {
+pub(super) async fn run<D: Dial + 'static>(
+    shared: Arc<Shared<D>>,
+    mut listeners: Vec<TcpListener>,
+) {
     let mut tasks = JoinSet::new();
     let limit = shared.config.max_connections.min(Semaphore::MAX_PERMITS);
     let places = Arc::new(Semaphore::new(limit));
@@ -42,6 +48,10 @@ pub(super) async fn run<D: Dial + 'static>(shared: Arc<Shared<D>>, listeners: Ve
             biased;
             () = shared.stop.cancelled() => break,
             Some(_) = tasks.join_next() => continue,
+            () = refusing(shared.config.rules.as_deref()) => {
+                listeners = reopened(&shared, listeners).await;
+                continue;
+            }
             next = next => next,
         };
         let (stream, client, server) = match accepted {
@@ -65,14 +75,71 @@ pub(super) async fn run<D: Dial + 'static>(shared: Arc<Shared<D>>, listeners: Ve
             let text = format!("Before this one, connections could not be accepted: {error}.");
             tap.note(Leg::Client, text, Fact::Other).await;
         }
+        // Decided here, so that connections are counted in the order of their numbers.
+        let with = Client {
+            address: client,
+            tls: false,
+        };
+        let rules = shared.config.rules.as_deref();
+        let verdict = rules.map(|board| perform::decide(board, conn, shared.start, with));
         let shared = Arc::clone(&shared);
         tasks.spawn(async move {
-            connection::run(&shared, conn, stream).await;
+            let entry = match (shared.config.rules.as_deref(), verdict) {
+                (Some(board), Some(verdict)) => {
+                    perform::connect(board, &tap, conn, with, verdict, &stream).await
+                }
+                _ => Some(Entry::of(with)),
+            };
+            if let Some(entry) = entry {
+                connection::enter(&shared, conn, stream, entry).await;
+            }
             drop(place);
         });
     }
     drop(listeners);
     while tasks.join_next().await.is_some() {}
+}
+
+/// Waits until a rule has the ports refuse new connections.
+async fn refusing(rules: Option<&Board>) {
+    match rules {
+        Some(board) => board.refusing().await,
+        None => pending().await,
+    }
+}
+
+/// Closes the ports for as long as a rule says, and opens the same ones again.
+async fn reopened<D>(shared: &Shared<D>, listeners: Vec<TcpListener>) -> Vec<TcpListener> {
+    let mut addresses: Vec<SocketAddr> = (listeners.iter())
+        .filter_map(|listener| listener.local_addr().ok())
+        .collect();
+    drop(listeners);
+    let rules = shared.config.rules.as_deref();
+    let mut open = Vec::new();
+    while !addresses.is_empty() {
+        let until = rules
+            .and_then(Board::refuses)
+            .unwrap_or_else(|| super::tap::now() + PAUSE);
+        if rules.is_some_and(|board| board.refuses().is_none()) {
+            let mut left = Vec::new();
+            for address in addresses {
+                match TcpListener::bind(address).await {
+                    Ok(listener) => open.push(listener),
+                    // Somebody else may have taken the port: it is tried again.
+                    Err(_) => left.push(address),
+                }
+            }
+            addresses = left;
+            if addresses.is_empty() {
+                break;
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep_until(until) => {}
+            () = shared.stop.cancelled() => break,
+        }
+    }
+    open
 }
 
 /// Takes the next connection from whichever listener has one, with both of its addresses.

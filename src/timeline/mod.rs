@@ -14,8 +14,11 @@
     )
 )]
 
+pub mod compare;
 mod connection;
+mod content;
 pub mod coverage;
+mod digest;
 mod downloads;
 mod ending;
 mod exchange;
@@ -25,6 +28,7 @@ mod findings;
 mod intern;
 mod lane;
 mod ledger;
+pub mod margin;
 mod oddity;
 mod open;
 pub(crate) mod place;
@@ -33,8 +37,10 @@ pub mod row;
 mod runs;
 mod story;
 mod text;
+mod twin;
 mod upload_index;
 mod uploads;
+mod wait;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -45,14 +51,17 @@ use crate::wire::Seen;
 use connection::Live;
 use ledger::Ledger;
 
-pub use crate::bits::check::{Finding, Level, Profile};
+pub use crate::bits::check::{Finding, Level, Profile, Rule};
 
 pub use coverage::Coverage;
+pub use margin::{Annotation, Margin};
 pub use read_back::{Chunk, ReadBack, Span};
 pub use row::{
     Change, Connection, Exchange, Faults, Firing, Message, Outcome, Remark, Session, SessionKind,
     SessionState, Summary, Text, Times, WireError,
 };
+
+pub use twin::{Legs, Upstream};
 
 /// Everything derived from the events so far.
 #[derive(Debug, Default)]
@@ -93,6 +102,11 @@ impl Timeline {
             self.beside(event.at, note);
             return;
         }
+        if let What::Note(note) = &event.what
+            && self.ledger.annotate(event, note)
+        {
+            return;
+        }
         let row = self.row_of(event);
         let begins = event.leg == Leg::Client
             && matches!(event.what, What::Opening { .. } | What::Joined { .. });
@@ -119,6 +133,7 @@ impl Timeline {
         };
         live.apply(event, position, &mut self.seen, &mut self.ledger);
         if live.is_over() {
+            live.settle_twin(true, &mut self.ledger);
             self.live.remove(&event.conn);
         }
     }
@@ -174,6 +189,7 @@ impl Timeline {
                 opened: event.at,
                 connect: None,
                 first_close: None,
+                upstream_close: None,
                 closed: None,
                 exchanges: 0,
                 to_server: 0,
@@ -194,12 +210,18 @@ impl Timeline {
             live.finish(self.latest, &mut self.seen, &mut self.ledger);
         }
         self.ledger.release_all();
+        self.ledger.left_alone(self.latest);
         self.ledger.findings.finish();
     }
 
     /// Returns the conformance findings in the order in which they were raised.
     pub fn findings(&self) -> &[Finding] {
         self.ledger.findings.list()
+    }
+
+    /// Returns how many findings of `rule` there are; of many the last ones are only counted.
+    pub fn findings_of_rule(&self, rule: &Rule) -> u32 {
+        self.ledger.findings.count_of(rule)
     }
 
     /// Yields the findings of exchange number `no`.

@@ -119,6 +119,7 @@ impl<'m> Scene<'m> {
             session: None,
             connection: Some(&self.connection),
             heads: Some(&self.heads),
+            margin: None,
         })
     }
 
@@ -249,6 +250,7 @@ fn connection(moment: &Moment<'_>) -> Connection {
         opened: Duration::ZERO,
         connect: None,
         first_close: None,
+        upstream_close: None,
         closed: None,
         exchanges: 0,
         to_server: 0,

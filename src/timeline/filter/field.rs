@@ -244,7 +244,7 @@ pub(super) const HEADERS: [&str; 14] = [
 pub(super) const METHODS: [&str; 4] = ["BITS_POST", "GET", "HEAD", "POST"];
 
 const LEGS: &[&str] = &["client", "upstream"];
-const LEVELS: &[&str] = &["note", "warning", "error"];
+pub(super) const LEVELS: &[&str] = &["note", "warning", "error"];
 const KINDS: &[&str] = &["upload", "upload-reply", "download", "unknown"];
 const STATES: &[&str] = &[
     "open",
@@ -324,7 +324,7 @@ static FIELDS: [FieldInfo; 41] = [
     row(Id::Finding, "finding", Kind::Text, "rule of a conformance finding", "finding == BUP-FR-12"),
     row(Id::FindingLevel, "finding.level", Kind::Level(LEVELS), "level of a conformance finding: note < warning < error", "finding.level >= warning"),
     row(Id::FaultRule, "fault.rule", Kind::Text, "name of a fault rule that fired", "fault.rule == lost-ack"),
-    row(Id::Mark, "mark", Kind::Text, "marked by the user; the text is the comment", "mark"),
+    row(Id::Mark, "mark", Kind::Text, "marked or commented by the user; the text is the comment", "mark"),
 ];
 
 #[cfg(test)]
