@@ -8,10 +8,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bitstap::event::{Close, ConnId, Direction, Event, Fact, Leg, What};
+use bitstap::fault::{Moment, Verdict};
 use bitstap::relay::connection::{self, Shared};
 use bitstap::relay::dial::{Dial, Dialled};
 use bitstap::relay::stream::{Locked, Reset};
-use bitstap::relay::{Config, DialError, Upstream};
+use bitstap::relay::{Board, Config, DialError, Upstream};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -128,6 +129,7 @@ impl Default for Set {
         Self {
             config: Config {
                 both_legs: true,
+                rules: module_path!().starts_with("relay_ruled").then(passing),
                 ..Config::new("127.0.0.1:0", upstream)
             },
             dialling: Dialling::Works,
@@ -135,6 +137,11 @@ impl Default for Set {
             queue: Some(100_000),
         }
     }
+}
+
+/// Somebody who is asked about every message and lets each pass.
+fn passing() -> Arc<Board> {
+    Arc::new(Board::new(|_: &Moment<'_>| Verdict::default()))
 }
 
 /// A connection under test.
