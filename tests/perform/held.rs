@@ -1,7 +1,7 @@
 //! Messages that wait for the operator: shown, released in every way, and never for longer than the clock.
 
 use super::support::{Stage as Play, hear, rest, say};
-use super::{ACK, LOST, PING, answered, first, on_first, silent, with};
+use super::{ACK, LOST, PING, answered, on_first, with};
 use bitstap::event::ConnId;
 use bitstap::fault::rule::RuleSet;
 use bitstap::fault::verdict::Deed;
@@ -12,6 +12,7 @@ use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
+use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
 
 /// Holds the message of one stage and returns it as the operator sees it.
@@ -143,20 +144,34 @@ async fn a_breakpoint_holds_what_its_filter_selects() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_hangs_up_is_not_waited_for() {
-    let (play, board, held) = held(Stage::RequestHead, Some(Duration::from_secs(30))).await;
-    play.over().await;
-    assert!(!board.release(held.no, Release::Pass));
+async fn a_client_that_ended_its_half_is_held_all_the_same() {
+    let (mut play, board, _) = held(Stage::RequestHead, Some(Duration::from_secs(30))).await;
+    play.client.shutdown().await.unwrap();
+    let mut server = play.server().await;
+    assert_eq!(rest(&mut server).await, PING);
+    say(&mut server, ACK).await;
+    hear(&mut play.client, ACK).await;
     assert!(board.held().is_empty());
-    let _ = first(Stage::Close, vec![]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn other_connections_go_on_while_one_message_waits() {
-    let (_play, board, _) = held(Stage::RequestHead, None).await;
-    let mut other = with(board).start();
-    // The rule holds the first message of each connection: this one has its own place.
+    let mut first = true;
+    let board = Arc::new(Board::new(move |moment: &bitstap::fault::Moment<'_>| {
+        if moment.stage == Stage::RequestHead && std::mem::take(&mut first) {
+            return super::steps(vec![(Place::Head, Deed::Hold(None))]);
+        }
+        super::steps(vec![])
+    }));
+    let mut held = with(Arc::clone(&board)).start();
+    say(&mut held.client, PING).await;
+    while board.held().is_empty() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let mut other = with(Arc::clone(&board)).start();
     say(&mut other.client, PING).await;
-    silent(&mut other.client).await;
-    assert_eq!(other.dials.load(SeqCst), 1, "it went on by itself");
+    let mut server = other.server().await;
+    hear(&mut server, PING).await;
+    assert_eq!(board.held().len(), 1);
+    assert_eq!(held.dials.load(SeqCst), 0);
 }

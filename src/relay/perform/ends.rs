@@ -5,7 +5,7 @@ use tokio::time::sleep_until;
 
 use super::flow::Flow;
 use super::passage::{Fate, Passage};
-use super::{Ruled, Stop};
+use super::{Lost, Ruled, Stop};
 use crate::event::{Close, Direction, Fact, Leg};
 use crate::fault::rule::Ends;
 use crate::fault::verdict::Deed;
@@ -84,7 +84,7 @@ impl<F: Stream, C: Stream, D: Dial> Flow<'_, F, C, D> {
             }
         });
         self.link.state.change();
-        let Some((status, ending)) = passage.lost else {
+        let Some(Lost { status, ending }) = passage.lost else {
             return Ok(());
         };
         let text = format!("The server answered {status}; a rule kept that from the client.");
