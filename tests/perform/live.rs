@@ -142,7 +142,7 @@ async fn live_and_recorded_timelines_of_every_action_are_equal() {
         let what = format!("{stage:?} {deeds:?}");
         let timeline = same(&played(first(stage, deeds)).await);
         let rows = timeline.exchanges();
-        assert_eq!(rows.len(), 1, "{what}");
+        assert_eq!(rows.len(), 1, "{what} {rows:#?}");
         assert_eq!(rows[0].outcome, outcome, "{what}");
     }
 }
