@@ -190,6 +190,23 @@ fn clients_urls_and_runs_have_keys_of_their_own() {
 }
 
 #[test]
+fn long_urls_are_shortened_and_stay_apart() {
+    let mut engine = engine(vec![mark("m", "bits", Stage::RequestHead)]);
+    let mut line = Line::new(1, "10.0.0.5");
+    let long = "\u{e9}".repeat(5000);
+    let mut keys = Vec::new();
+    for end in ["a", "b", "a"] {
+        let path = format!("/{long}{end}");
+        let verdict = line.ask(&mut engine, &post(&path, "Create-Session", ""));
+        keys.push(verdict.receipts[0].key.clone());
+    }
+    assert!(keys.iter().all(|key| key.len() < 320), "{keys:?}");
+    assert!(keys[0].ends_with(" #1") && keys[1].ends_with(" #1"));
+    assert_ne!(keys[0], keys[1]);
+    assert_eq!(keys[2], keys[0].replace(" #1", " #2"));
+}
+
+#[test]
 fn a_byte_of_the_file_becomes_an_offset_of_the_content() {
     let mut cut = rule(
         "cut",

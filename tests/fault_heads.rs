@@ -219,6 +219,84 @@ fn edited(head: &str, action: Action) -> String {
     written(&verdict)
 }
 
+/// Lines as a hostile or broken peer may send them.
+fn wild() -> impl Strategy<Value = Vec<u8>> {
+    let line = proptest::collection::vec(
+        prop_oneof![
+            4 => proptest::sample::select(&b"aX: \t-\xFF\0\r"[..]),
+            1 => any::<u8>(),
+        ],
+        0..16,
+    );
+    let known = proptest::sample::select(vec![
+        &b"BITS-Session-Id:"[..],
+        b"Content-Length: 5",
+        b"BITS-Error-Code: 0x1",
+        b" folded",
+        b"BITS-Received-Content-Range: 99999999999999999999",
+    ]);
+    let line = prop_oneof![line, known.prop_map(<[u8]>::to_vec)];
+    proptest::collection::vec((line, any::<bool>()), 0..8).prop_map(|lines| {
+        let mut head = b"HTTP/1.1 200 OK\r\n".to_vec();
+        for (line, bare) in lines {
+            head.extend(line);
+            head.extend_from_slice(if bare { b"\n" } else { b"\r\n" });
+        }
+        head.extend_from_slice(b"\r\n");
+        head
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_head_stops_the_engine_and_what_is_not_named_stays(bytes in wild()) {
+        use bitstap::wire::{Decoder, Framing, Item, Stream};
+        let mut items = Vec::new();
+        Decoder::new(Stream::Responses).feed(&Bytes::from(bytes), &mut items);
+        for item in items {
+            let Item::Head { head, .. } = item else { continue };
+            let same = vec![
+                remove(&["No-Such-Field"], vec![Name::HostId]),
+                Action::Set(Edit { status: head.status(), ..Edit::default() }),
+            ];
+            let bits = vec![
+                (Name::ReceivedContentRange, BitsValue::Relative(i64::MIN)),
+                (Name::Error, BitsValue::Number(u64::MAX)),
+                (Name::SessionId, BitsValue::Text("x".to_owned())),
+            ];
+            let many = vec![
+                set_bits(bits, ErrorHeader::Both),
+                set(&[("X", "1"), ("a", "2"), ("Content-Length", "3")]),
+                remove(&["aX", "X"], vec![Name::SessionId]),
+                Action::Respond(Box::new(status(416))),
+            ];
+            let mut engine = engine(vec![
+                rule("same", "", Stage::ResponseHead, same),
+                rule("many", "", Stage::ResponseHead, many),
+            ]);
+            let mut moment = bitstap::fault::engine::Moment {
+                at: std::time::Duration::ZERO,
+                conn: bitstap::event::ConnId(1),
+                client: bitstap::fault::verdict::Client {
+                    address: "10.0.0.1:5".parse().unwrap(),
+                    tls: false,
+                },
+                stage: Stage::ResponseHead,
+                exchange: Some(0),
+                request: None,
+                response: Some((&head, Framing::Chunked)),
+            };
+            let verdict = engine.decide(&moment);
+            prop_assert_eq!(verdict.receipts.len(), 2);
+            engine.turn(1, false);
+            moment.exchange = Some(1);
+            let verdict = engine.decide(&moment);
+            prop_assert_eq!(fired(&verdict), ["same"]);
+            prop_assert!(verdict.is_pass(), "{:?} became {:?}", head.raw, verdict.steps);
+        }
+    }
+}
+
 /// What is answered to a request.
 fn answered(request: &str, answer: Answer) -> String {
     let mut engine = engine(vec![respond(Stage::RequestHead, answer)]);

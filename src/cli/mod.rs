@@ -8,8 +8,11 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod failure;
+mod faults;
+mod kept;
 mod output;
 mod record;
+mod rehearsal;
 mod sieve;
 mod signal;
 mod source;
@@ -23,6 +26,7 @@ mod explain;
 mod extract;
 mod fetch;
 mod proxy;
+mod rules;
 mod send;
 mod serve;
 mod view;
@@ -48,6 +52,7 @@ enum Command {
     Extract(extract::Args),
     Explain(explain::Args),
     Check(check::Args),
+    Rules(rules::Args),
     Serve(Box<serve::Args>),
     Send(Box<send::Args>),
     Fetch(Box<fetch::Args>),
@@ -63,6 +68,7 @@ pub fn main() -> ExitCode {
         Command::Extract(args) => extract::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Rules(args) => rules::run(&args),
         Command::Serve(args) => serve::run(*args),
         Command::Send(args) => send::run(*args),
         Command::Fetch(args) => fetch::run(*args),

@@ -13,7 +13,7 @@ use crate::bits::{Packet, Request};
 use super::draw::Draw;
 use super::engine::Scene;
 use super::rule::{Answer, BitsValue, Stage};
-use super::value;
+use super::value::{self, Base};
 
 /// Where errors of the server itself arise. MC-BUP §2.2.1.2
 const CONTEXT_SERVER: BitsValue = BitsValue::Code(5);
@@ -114,9 +114,12 @@ impl Lines<'_> {
     fn add_bits(&mut self, scene: &Scene<'_>) {
         let answer = self.answer;
         for (field, given) in &answer.bits {
-            let base = match field {
-                Name::ReceivedContentRange => next_byte(scene),
-                _ => None,
+            let base = Base {
+                usual: match field {
+                    Name::ReceivedContentRange => next_byte(scene),
+                    _ => None,
+                },
+                total: scene.total(),
             };
             let Some(text) = value::text(*field, given, base) else {
                 continue;
@@ -131,7 +134,7 @@ impl Lines<'_> {
         }
         if self.gives(Name::Error)
             && !self.gives(Name::ErrorContext)
-            && let Some(text) = value::text(Name::ErrorContext, &CONTEXT_SERVER, None)
+            && let Some(text) = value::text(Name::ErrorContext, &CONTEXT_SERVER, Base::default())
         {
             self.offer(value::usual(Name::ErrorContext), &text);
         }

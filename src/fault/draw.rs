@@ -48,6 +48,13 @@ impl Draw<'_> {
     }
 }
 
+/// Returns a number that stands for a text, the same every run.
+pub(super) fn digest(text: &str) -> u64 {
+    let mut hasher = SipHasher24::new_with_keys(0, DOMAIN);
+    hasher.write(text.as_bytes());
+    hasher.finish()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,7 +11,7 @@ use crate::bits::header::{self, Name};
 use crate::wire::{Head, Start};
 
 use super::rule::{BitsField, BitsValue, Edit, ErrorHeader};
-use super::value;
+use super::value::{self, Base};
 
 /// A head under change.
 #[derive(Clone, Debug)]
@@ -90,8 +90,11 @@ impl Draft {
     }
 
     /// Applies an edit; `base` is what a relative value starts from where the head has none.
-    pub(super) fn set(&mut self, edit: &Edit, base: Option<u64>) {
+    pub(super) fn set(&mut self, edit: &Edit, base: Base) {
         self.set_status(edit);
+        if let Some(minor) = edit.version {
+            self.set_version(minor);
+        }
         let mut named: Vec<&str> = Vec::new();
         for (name, _) in &edit.headers {
             if named.iter().any(|known| known.eq_ignore_ascii_case(name)) {
@@ -115,18 +118,16 @@ impl Draft {
         }
     }
 
-    fn set_bits(
-        &mut self,
-        field: BitsField,
-        value: &BitsValue,
-        spelled: ErrorHeader,
-        base: Option<u64>,
-    ) {
+    fn set_bits(&mut self, field: BitsField, value: &BitsValue, spelled: ErrorHeader, base: Base) {
         let known = self
             .values(|name| is(name, field))
             .next()
             .and_then(header::offset);
-        let Some(text) = value::text(field, value, known.or(base)) else {
+        let base = Base {
+            usual: known.or(base.usual),
+            ..base
+        };
+        let Some(text) = value::text(field, value, base) else {
             return;
         };
         let values = [text.into_bytes()];
@@ -233,6 +234,24 @@ impl Draft {
     }
 
     /// Changes the status line; a new status brings its usual reason, unless one is given.
+    /// Writes the minor version of HTTP/1 into the start line; one of another version stays.
+    fn set_version(&mut self, minor: u8) {
+        let is_response = self.status.is_some();
+        let Some(Piece::Plain(line)) = self.pieces.first_mut() else {
+            return;
+        };
+        let mark = b"HTTP/1.";
+        let at = if is_response {
+            line.starts_with(mark).then_some(0)
+        } else {
+            memchr::memmem::rfind(line, mark)
+        };
+        let digit = at.and_then(|at| line.get_mut(at.saturating_add(mark.len())));
+        if let Some(digit) = digit.filter(|digit| digit.is_ascii_digit()) {
+            *digit = b'0'.saturating_add(minor.min(9));
+        }
+    }
+
     fn set_status(&mut self, edit: &Edit) {
         let Some((status, reason)) = self.status.clone() else {
             return;

@@ -13,11 +13,15 @@ use std::sync::Arc;
 use crate::bits::{Ack, Packet, Request};
 use crate::event::ConnId;
 
+use super::draw::digest;
 use super::recent::Recent;
 use super::rule::Per;
 
 /// So many sessions, paths and clients are remembered at least; those not used for longest go first.
 pub(super) const ROOM: usize = 32 * 1024;
+
+/// Longest path or id that is remembered as it is, in bytes.
+const LONGEST: usize = 256;
 
 /// So many Create-Sessions of one connection may be on their way at a time.
 const CREATING: usize = 64;
@@ -58,7 +62,7 @@ pub(super) struct Subject<'s> {
     pub(super) client: IpAddr,
     pub(super) exchange: Option<u64>,
     pub(super) request: Option<&'s Request>,
-    /// Path and query of the request's target; empty where there is none.
+    /// Path and query of the request's target, [`short`]; empty where there is none.
     pub(super) path: &'s str,
 }
 
@@ -117,8 +121,7 @@ impl Keys {
             return;
         };
         if let Some(key) = self.created(subject) {
-            let name = (id.to_ascii_lowercase().into(), subject.path.into());
-            *self.ids.entry(name) = Some(key);
+            *self.ids.entry(told(id, subject.path)) = Some(key);
         }
     }
 
@@ -167,7 +170,7 @@ impl Keys {
         let Some(id) = id else {
             return session(subject.client, subject.path, 0);
         };
-        let name = (id.to_ascii_lowercase().into(), subject.path.into());
+        let name = told(id, subject.path);
         if self.ids.peek(&name).is_some() {
             // Looked up again as a use, so that a long session is not forgotten.
             if let Some(key) = self.ids.entry(name) {
@@ -188,6 +191,22 @@ impl Keys {
         ]
         .contains(&true)
     }
+}
+
+fn told(id: &str, path: &str) -> Told {
+    (short(id).to_ascii_lowercase().into(), path.into())
+}
+
+/// Shortens what a peer made so long that remembering it would cost memory; different texts stay
+/// different.
+pub(super) fn short(text: &str) -> String {
+    if text.len() <= LONGEST {
+        return text.to_owned();
+    }
+    let kept = text
+        .get(..text.floor_char_boundary(LONGEST))
+        .unwrap_or_default();
+    format!("{kept}~{:016x}", digest(text))
 }
 
 fn session(client: IpAddr, path: &str, n: u64) -> Arc<str> {

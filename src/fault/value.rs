@@ -4,14 +4,24 @@ use crate::bits::header::{Name, SPELLINGS};
 
 use super::rule::{BitsField, BitsValue, ErrorHeader};
 
-/// Writes a value; `base` is what a relative one starts from. `None`: relative to nothing.
-pub(super) fn text(field: BitsField, value: &BitsValue, base: Option<u64>) -> Option<String> {
+/// What relative values start from.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Base {
+    /// The value that the message would have.
+    pub(super) usual: Option<u64>,
+    /// The size of the whole file.
+    pub(super) total: Option<u64>,
+}
+
+/// Writes a value. `None`: relative to nothing.
+pub(super) fn text(field: BitsField, value: &BitsValue, base: Base) -> Option<String> {
     Some(match value {
         BitsValue::Text(text) => String::from_utf8_lossy(&clean(text)).into_owned(),
         BitsValue::Number(number) => number.to_string(),
         BitsValue::Code(code) if field == Name::ErrorContext => format!("0x{code:X}"),
         BitsValue::Code(code) => format!("0x{code:08X}"),
-        BitsValue::Relative(distance) => base?.saturating_add_signed(*distance).to_string(),
+        BitsValue::Relative(distance) => base.usual?.saturating_add_signed(*distance).to_string(),
+        BitsValue::OfTotal(distance) => base.total?.saturating_add_signed(*distance).to_string(),
     })
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::fault::answer;
 use crate::fault::edit::Draft;
 use crate::fault::rule::Action;
+use crate::fault::value::Base;
 use crate::fault::verdict::{Deed, Place, Step};
 
 use super::Scene;
@@ -25,7 +26,13 @@ impl Heading {
         };
         let draft = self.draft.get_or_insert_with(|| Draft::new(head));
         match action {
-            Action::Set(edit) => draft.set(edit, answer::next_byte(scene)),
+            Action::Set(edit) => {
+                let base = Base {
+                    usual: answer::next_byte(scene),
+                    total: scene.total(),
+                };
+                draft.set(edit, base);
+            }
             Action::Remove { headers, bits } => draft.take_out(headers, bits),
             _ => {}
         }

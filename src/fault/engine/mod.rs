@@ -257,16 +257,12 @@ impl Engine {
             "More than {} sessions, clients or URLs are counted: those not seen for longest are forgotten, and count from 1 when they come again.",
             super::key::ROOM
         );
-        if let Some(slot) = self.slots.first() {
-            making.verdict.steps.insert(
-                0,
-                Step {
-                    rule: Arc::clone(&slot.name),
-                    place: Place::Head,
-                    deed: Deed::Note(said),
-                },
-            );
-        }
+        let step = Step {
+            rule: "rules".into(),
+            place: Place::Head,
+            deed: Deed::Note(said),
+        };
+        making.verdict.steps.insert(0, step);
     }
 
     /// Forgets what is only needed while a connection stands.

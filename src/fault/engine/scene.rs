@@ -17,7 +17,7 @@ use crate::timeline::{Connection, Exchange, Message, Outcome, Span, Text, WireEr
 use crate::wire::{Framing, Head, Stream};
 
 use super::Moment;
-use crate::fault::key::Subject;
+use crate::fault::key::{Subject, short};
 use crate::fault::rule::{At, Stage};
 use crate::fault::verdict::Place;
 
@@ -62,7 +62,7 @@ impl<'m> Scene<'m> {
         let text =
             |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
         let url = text(request_head.and_then(Head::target));
-        let path = place::split(&url).1.to_owned();
+        let path = short(place::split(&url).1);
         let packet = request.as_ref().and_then(|request| request.packet);
         let message = |direction, framing: Option<Framing>| {
             framing.map(|framing| message(moment, direction, framing))
@@ -119,6 +119,7 @@ impl<'m> Scene<'m> {
             session: None,
             connection: Some(&self.connection),
             heads: Some(&self.heads),
+            margin: None,
         })
     }
 
@@ -136,6 +137,11 @@ impl<'m> Scene<'m> {
     /// Returns the client's address without its port.
     pub(super) fn client(&self) -> IpAddr {
         self.moment.client.address.ip().to_canonical()
+    }
+
+    /// Returns the size of the whole file, as far as the message tells it.
+    pub(crate) fn total(&self) -> Option<u64> {
+        self.exchange.range?.total
     }
 
     pub(crate) fn packet(&self) -> Option<Packet> {
@@ -244,6 +250,7 @@ fn connection(moment: &Moment<'_>) -> Connection {
         opened: Duration::ZERO,
         connect: None,
         first_close: None,
+        upstream_close: None,
         closed: None,
         exchanges: 0,
         to_server: 0,

@@ -59,7 +59,6 @@ impl Tallies {
                 (fired >= times).then(|| format!("fired {fired} of {times} times already"))
             })
             .or_else(|| {
-                // Drawn even where it is certain: nothing else may depend on it.
                 let drawn = draw.unit("chance", 0);
                 (drawn >= rule.chance).then(|| format!("drawn {drawn:.6} of {}", rule.chance))
             })
