@@ -87,16 +87,12 @@ impl<F: Stream, C: Stream, D: Dial> Flow<'_, F, C, D> {
         self.still(time, true).await
     }
 
-    /// The same after the sender of this direction has ended it, in which way it says.
-    pub(super) async fn hang_after(
+    /// The same; `listens` is off once the sender of this direction has ended it.
+    pub(super) async fn still(
         &mut self,
         time: Option<Duration>,
-        _how: Close,
+        listens: bool,
     ) -> Result<(), Stop> {
-        self.still(time, false).await
-    }
-
-    async fn still(&mut self, time: Option<Duration>, listens: bool) -> Result<(), Stop> {
         let state = self.link.state;
         let until = time.and_then(|time| tap::now().checked_add(time));
         self.link.ruled(|ruled| ruled.hung = true);
