@@ -248,6 +248,7 @@ pub(super) async fn ended<F: Stream, T: Stream>(state: &State<'_>, from: &Side<F
         books.leg(from.leg).ended = true;
         books.leg(to.leg).ended
     };
+    state.change();
     if both {
         state.end(Over::Done);
     } else if state.unless_over(from.stream.broken()).await.is_some() {
