@@ -7,15 +7,16 @@ use std::time::Duration;
 use crate::relay::{Config, Relay, Upstream};
 
 use super::check::Documents;
-use super::failure::{Failure, WithHint};
+use super::failure::Failure;
 use super::output::Format;
 use super::stage::{self, Appearance, Plan, Recorded, Stage, Until};
+use super::tls::{TlsArgs, with_hint};
 use super::unit;
 
 /// Stand between BITS clients and a server, and show what passes
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  bitstap proxy --upstream http://iis.corp --capture upload.pcapng\n  bitstap proxy --upstream https://bits.example --listen 127.0.0.1:0 --json --until sessions=1\n\nThen point the client at the address it prints instead of the server's."
+    after_help = "Examples:\n  bitstap proxy --upstream http://iis.corp --capture upload.pcapng\n  bitstap proxy --upstream https://bits.example --listen 127.0.0.1:0 --json --until sessions=1\n  bitstap proxy --upstream https://bits.example --listen 127.0.0.1:8443 --tls auto\n\nThen point the client at the address it prints instead of the server's."
 )]
 pub(super) struct Args {
     /// The server: `http://HOST[:PORT]` or `https://HOST[:PORT]`
@@ -36,9 +37,6 @@ pub(super) struct Args {
     /// Keep the server's side whole, too, also where it is the same as the client's
     #[arg(long)]
     both_legs: bool,
-    /// Trust the certificates in this PEM file towards the server; repeatable
-    #[arg(long, value_name = "FILE")]
-    upstream_ca: Vec<PathBuf>,
     /// Give up dialling the server after this time
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = unit::duration)]
     connect_timeout: Duration,
@@ -51,6 +49,8 @@ pub(super) struct Args {
     /// Stop by itself: sessions=N (so many have ended), idle=TIME (nothing has passed for so long)
     #[arg(long, value_name = "WHEN", value_parser = until)]
     until: Vec<Until>,
+    #[command(flatten)]
+    tls: TlsArgs,
     #[command(flatten)]
     by: Documents,
     #[command(flatten)]
@@ -73,7 +73,6 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     warn_beyond_loopback(&args.listen);
     let config = Config {
         listen: args.listen,
-        upstream_ca: args.upstream_ca,
         connect_timeout: args.connect_timeout,
         idle_timeout: args.idle_timeout,
         max_connections: usize::try_from(args.max_connections).unwrap_or(usize::MAX),
@@ -81,10 +80,8 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
         start: Some(start),
         ..Config::new("", args.upstream.upstream)
     };
-    let relay = runtime.block_on(Relay::bind(config)).hint(|| {
-        "another program may use the port: choose one with --listen, port 0 takes a free one"
-            .to_owned()
-    })?;
+    let (config, security) = args.tls.apply(config)?;
+    let relay = (runtime.block_on(Relay::bind(config))).map_err(with_hint)?;
     let recorded = match (args.capture, args.no_capture) {
         (Some(path), _) => Recorded::File(path),
         (None, true) => Recorded::Nowhere,
@@ -98,6 +95,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     let plan = Plan {
         relay,
         upstream: args.upstream.url,
+        security,
         recorded,
         snaplen: args.snaplen_body,
         start_ns,

@@ -22,6 +22,7 @@ use super::failure::{Failure, WithHint};
 use super::output::{Format, Output};
 use super::record::{self, Recorder, lock};
 use super::signal;
+use super::tls::Security;
 
 /// How the screen looks.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
@@ -69,6 +70,7 @@ pub(super) struct Plan {
     pub(super) relay: Relay,
     /// The upstream as the user named it.
     pub(super) upstream: String,
+    pub(super) security: Security,
     pub(super) recorded: Recorded,
     pub(super) snaplen: Option<u64>,
     /// Wall clock of the run's start, nanoseconds since 1970-01-01 UTC.
@@ -77,6 +79,32 @@ pub(super) struct Plan {
     pub(super) profile: Profile,
     pub(super) format: Format,
     pub(super) appearance: Appearance,
+}
+
+impl Plan {
+    /// Where clients find the relay, as URLs where they may speak TLS.
+    fn urls(&self) -> Vec<String> {
+        let scheme = if self.security.https { "https" } else { "http" };
+        let addresses = self.relay.addresses().iter();
+        addresses
+            .map(|address| format!("{scheme}://{address}"))
+            .collect()
+    }
+
+    fn title(&self) -> String {
+        let addresses = self.relay.addresses().iter().map(ToString::to_string);
+        let listen: Vec<String> = if self.security.https {
+            self.urls()
+        } else {
+            addresses.collect()
+        };
+        let sign = if self.security.insecure {
+            "! server NOT VERIFIED  "
+        } else {
+            ""
+        };
+        format!("{sign}{} -> {}", listen.join(" "), self.upstream)
+    }
 }
 
 /// A run under way.
@@ -137,6 +165,7 @@ impl Stage {
         let on_screen = plan.format.wants_screen();
         let mut store = Store::make(&plan, on_screen)?;
         let ready = Ready {
+            url: plan.urls(),
             listen: (plan.relay.addresses().iter())
                 .map(ToString::to_string)
                 .collect(),
@@ -144,9 +173,13 @@ impl Stage {
             capture: store.shown(),
             seed: None,
         };
+        for notice in &plan.security.notices {
+            say(notice);
+        }
         let timeline = Arc::new(RwLock::new(Timeline::with_profile(plan.profile)));
         let status = Arc::new(Mutex::new(Status {
-            title: format!("{} -> {}", ready.listen.join(" "), plan.upstream),
+            title: plan.title(),
+            log: plan.security.notices.clone(),
             recording: store.shown().map(|path| Recording {
                 path,
                 ..Recording::default()

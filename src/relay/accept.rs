@@ -15,8 +15,10 @@ use tokio::task::JoinSet;
 
 use super::connection::{self, Shared};
 use super::dial::Dial;
-use super::stream::Stream as _;
+use super::shake::Beginning;
+use super::stream::{Socket, Stream as _};
 use super::tap::Tap;
+use super::tls::Acceptor;
 use crate::event::{ConnId, Fact, Leg, What};
 
 /// How long nothing is accepted after the system refused to: mostly it is out of file descriptors, and
@@ -24,7 +26,12 @@ use crate::event::{ConnId, Fact, Leg, What};
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Accepts until `stop` is cancelled, then waits for the connections that stand. Dropping it resets them.
-pub(super) async fn run<D: Dial + 'static>(shared: Arc<Shared<D>>, listeners: Vec<TcpListener>) {
+pub(super) async fn run<D: Dial + 'static>(
+    shared: Arc<Shared<D>>,
+    listeners: Vec<TcpListener>,
+    acceptor: Option<Acceptor>,
+) {
+    let acceptor = acceptor.map(Arc::new);
     let mut tasks = JoinSet::new();
     let limit = shared.config.max_connections.min(Semaphore::MAX_PERMITS);
     let places = Arc::new(Semaphore::new(limit));
@@ -66,8 +73,23 @@ pub(super) async fn run<D: Dial + 'static>(shared: Arc<Shared<D>>, listeners: Ve
             tap.note(Leg::Client, text, Fact::Other).await;
         }
         let shared = Arc::clone(&shared);
+        let acceptor = acceptor.clone();
         tasks.spawn(async move {
-            connection::run(&shared, conn, stream).await;
+            let stream = match acceptor {
+                None => Some(Socket::Plain(stream)),
+                Some(acceptor) => {
+                    let beginning = Beginning {
+                        tap: &tap,
+                        local: server.ip(),
+                        limit: shared.config.handshake_wait,
+                        stop: &shared.stop,
+                    };
+                    beginning.open(&acceptor, stream, None).await
+                }
+            };
+            if let Some(stream) = stream {
+                connection::run(&shared, conn, stream).await;
+            }
             drop(place);
         });
     }
