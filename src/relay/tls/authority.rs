@@ -16,7 +16,7 @@ use rcgen::{
 use ring::digest;
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, UnixTime};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::certificate::{self, Summary};
@@ -279,7 +279,9 @@ fn hex(bytes: &[u8], between: &str) -> String {
 
 /// Reads a file with a certificate and its key.
 fn read(text: &str) -> io::Result<Mint> {
-    let key = KeyPair::from_pem(text).map_err(|error| invalid(format!("its key: {error}")))?;
+    let key = PrivateKeyDer::from_pem_slice(text.as_bytes())
+        .map_err(|error| invalid(format!("its key: {error}")))?;
+    let key = KeyPair::try_from(&key).map_err(|error| invalid(format!("its key: {error}")))?;
     let certificate = CertificateDer::from_pem_slice(text.as_bytes())
         .map_err(|error| invalid(format!("its certificate: {error}")))?;
     let owner = X509Certificate::from_der(&certificate)

@@ -167,9 +167,6 @@ fn up(peer: &str, fact: TlsFact, secrets: &Secrets) -> Note {
         text.push_str(&format!(", for {name}"));
     }
     text.push('.');
-    if let Some(certificate) = fact.certificates.first() {
-        text.push_str(&format!(" Certificate: {certificate}."));
-    }
     if let Some(file) = secrets {
         text.push_str(&format!(
             " Its secrets are written to {}.",

@@ -131,6 +131,7 @@ impl Connector {
         fact.untrusted = untrusted.map(|why| words::distrust(why, seen.certificate.as_ref()));
         fact.client_certificate = seen.asked;
         let mut more = Vec::new();
+        let own = fact.certificates.first().cloned();
         if let Some(why) = &fact.untrusted {
             more.push(format!(
                 "The server's certificate is NOT trusted: {why}. It was accepted because of \
@@ -153,10 +154,11 @@ impl Connector {
             text,
             fact: Fact::Other,
         });
-        [super::up("server", fact, &self.secrets)]
-            .into_iter()
-            .chain(more)
-            .collect()
+        let mut up = super::up("server", fact, &self.secrets);
+        if let Some(own) = own {
+            up.text.push_str(&format!(" Its certificate: {own}."));
+        }
+        [up].into_iter().chain(more).collect()
     }
 }
 

@@ -48,6 +48,7 @@ pub(super) fn broken(error: &Error, peer: &str) -> String {
             Cannot::Tls12NotOffered
             | Cannot::Tls12NotOfferedOrEnabled
             | Cannot::SupportedVersionsExtensionRequired
+            | Cannot::SignatureAlgorithmsExtensionRequired
             | Cannot::ServerDoesNotSupportTls12Or13
             | Cannot::ServerTlsVersionIsDisabledByOurConfig,
         ) => format!(

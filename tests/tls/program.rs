@@ -1,0 +1,193 @@
+//! The real binary between clients that nobody here wrote and an https server with a private authority.
+//!
+//! Parts are skipped with a message where `curl` or `openssl` is not installed.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use rcgen::date_time_ymd;
+
+use crate::binary::{Running, json, of_type, output};
+use crate::support::TestCa;
+
+/// Runs a foreign program; `None`: it is not installed.
+fn foreign(program: &str, args: &[&str]) -> Option<Output> {
+    let ran = Command::new(program)
+        .args(args)
+        .stdin(Stdio::null())
+        .output();
+    match ran {
+        Ok(output) => Some(output),
+        Err(error) => {
+            eprintln!("skipped: {program}: {error}");
+            None
+        }
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn an_upload_passes_through_tls_on_both_sides_whatever_the_name() {
+    let ca = TestCa::make();
+    let files = ca.sign("localhost", |_| {});
+    let folder = ca.folder.path();
+    let (inbox, authority) = (folder.join("inbox"), folder.join("ca"));
+    std::fs::create_dir(&inbox).unwrap();
+    let server = Running::start(&[
+        "serve",
+        text(&inbox),
+        "--listen",
+        "127.0.0.1:0",
+        "--tls-cert",
+        text(&files.certificates),
+        "--tls-key",
+        text(&files.key),
+    ]);
+    let upstream = format!("https://localhost:{}", server.address().port());
+    let proxy = Running::start(&[
+        "proxy",
+        "--upstream",
+        &upstream,
+        "--upstream-ca",
+        text(&ca.file),
+        "--listen",
+        "127.0.0.1:0",
+        "--tls",
+        "auto",
+        "--ca-dir",
+        text(&authority),
+    ]);
+    let address = proxy.address();
+    assert_eq!(proxy.ready["url"][0], format!("https://{address}"));
+    let trusted = authority.join("authority.crt");
+    let file = folder.join("report.bin");
+    let content: Vec<u8> = (0..300_000_u32)
+        .map(|n| n.to_le_bytes()[n as usize % 3])
+        .collect();
+    std::fs::write(&file, &content).unwrap();
+    let url = format!("https://{address}/up/report.bin");
+    json(&["send", text(&file), &url, "--ca", text(&trusted)]);
+    assert_eq!(std::fs::read(inbox.join("up/report.bin")).unwrap(), content);
+
+    let port = address.port();
+    for name in ["files.test", "127.0.0.1"] {
+        let resolve = format!("{name}:{port}:127.0.0.1");
+        let url = format!("https://{name}:{port}/up/report.bin");
+        let args = [
+            "-sS",
+            "--cacert",
+            text(&trusted),
+            "--resolve",
+            &resolve,
+            &url,
+        ];
+        if let Some(got) = foreign("curl", &args) {
+            let error = String::from_utf8_lossy(&got.stderr).into_owned();
+            assert!(got.stdout == content, "{name}: {error}");
+        }
+    }
+    let connect = address.to_string();
+    for (name, expected) in [
+        (Some("one.test"), "CN = one.test"),
+        (Some("two.test"), "CN = two.test"),
+        (None, "CN = 127.0.0.1"),
+    ] {
+        let asked = name.map_or(vec!["-noservername", "-verify_ip", "127.0.0.1"], |name| {
+            vec!["-servername", name, "-verify_hostname", name]
+        });
+        let mut args = vec!["s_client", "-connect", &connect, "-CAfile", text(&trusted)];
+        args.push("-verify_return_error");
+        args.extend(asked);
+        if let Some(seen) = foreign("openssl", &args) {
+            let seen = String::from_utf8_lossy(&seen.stdout).replace("CN=", "CN = ");
+            assert!(seen.contains(&format!("subject={expected}")), "{seen}");
+            assert!(seen.contains("Verify return code: 0 (ok)"), "{seen}");
+        }
+    }
+    let (code, lines) = proxy.interrupt();
+    assert_eq!(code, Some(0));
+    let notes = of_type(&lines, "note");
+    for side in ["client", "server"] {
+        let said = format!("TLS with the {side} is up");
+        let told = |note: &&serde_json::Value| note["text"].as_str().unwrap().contains(&said);
+        assert!(notes.iter().any(|note| told(note)), "{side}");
+    }
+    server.kill();
+}
+
+/// Runs a command that must fail with exit code 2, and returns what it says.
+fn error(args: &[&str]) -> String {
+    let output = output(args);
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains("\nhint: "), "{error}");
+    error
+}
+
+#[test]
+fn what_cannot_be_used_is_said_with_a_hint() {
+    let ca = TestCa::make();
+    let one = ca.sign("one.test", |_| {});
+    let other = ca.sign("other.test", |_| {});
+    let old = ca.sign("old.test", |params| {
+        params.not_after = date_time_ymd(2020, 2, 3);
+    });
+    let folder = ca.folder.path();
+    let start = ["proxy", "--upstream", "https://localhost:9", "--listen"];
+    let with = |more: &[&str]| error(&[&start[..], &["127.0.0.1:0"], more].concat());
+    let (certificate, wrong) = (text(&one.certificates), text(&other.key));
+    let mixed = with(&["--tls-cert", certificate, "--tls-key", wrong]);
+    assert!(mixed.contains("does not belong to"), "{mixed}");
+    let alone = with(&["--tls-cert", certificate]);
+    assert!(alone.contains("cannot read a private key from"), "{alone}");
+    let absent = folder.join("absent.pem");
+    let absent = with(&["--upstream-ca", text(&absent)]);
+    assert!(absent.contains("absent.pem"), "{absent}");
+    let expired = with(&["--upstream-ca", text(&old.certificates)]);
+    assert!(
+        expired.contains("it has expired on 2020-02-03"),
+        "{expired}"
+    );
+    let secrets = folder.join("no/such/folder");
+    let secrets = with(&["--tls-keylog", text(&secrets)]);
+    assert!(secrets.contains("cannot write TLS secrets"), "{secrets}");
+    std::fs::write(folder.join("authority.pem"), "damaged").unwrap();
+    let damaged = with(&["--tls", "auto", "--ca-dir", text(folder)]);
+    assert!(damaged.contains("bitstap ca renew"), "{damaged}");
+    let none = folder.join("none");
+    let none = error(&["ca", "show", "--ca-dir", text(&none)]);
+    assert!(none.contains("bitstap ca export"), "{none}");
+}
+
+#[test]
+fn the_authority_is_exported_shown_and_renewed() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |what: &str| {
+        let output = output(&["ca", what, "--ca-dir", text(folder.path())]);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let first = run("export");
+    assert!(
+        first.starts_with("-----BEGIN CERTIFICATE-----\n"),
+        "{first}"
+    );
+    assert!(!first.contains("PRIVATE"), "{first}");
+    assert_eq!(run("export"), first);
+    let file = folder.path().join("authority.crt");
+    let shown = run("show");
+    let windows = format!("certutil -addstore Root \"{}\"", file.display());
+    for part in [
+        windows.as_str(),
+        "update-ca-certificates",
+        "security add-trusted-cert",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let renewed = run("renew");
+    assert!(renewed.contains("certutil -delstore Root "), "{renewed}");
+    assert_ne!(run("export"), first);
+}
