@@ -74,6 +74,8 @@ async fn an_untrusted_server_is_taken_on_demand_and_each_time_noted() {
     }
 }
 
+type Change<'a> = &'a dyn Fn(&mut CertificateParams);
+
 #[tokio::test]
 async fn each_kind_of_distrust_is_said_with_what_helps() {
     let ca = TestCa::make();
@@ -84,7 +86,7 @@ async fn each_kind_of_distrust_is_said_with_what_helps() {
     };
     let (mut relay, listener) = start(|config| config.upstream_ca = vec![ca.file.clone()]).await;
     let expected = "server.test";
-    let cases: [(&str, &dyn Fn(&mut CertificateParams), &str); 4] = [
+    let cases: [(&str, Change<'_>, &str); 4] = [
         (expected, &old, "it has expired (on 2020-02-03)"),
         (expected, &early, "it is not valid yet (before 4000-02-03"),
         (expected, &authority, "basicConstraints=CA:FALSE"),
