@@ -50,13 +50,14 @@ pub(super) struct Args {
     #[arg(long, value_name = "WHEN", value_parser = until)]
     until: Vec<Until>,
     #[command(flatten)]
-    tls: TlsArgs,
-    #[command(flatten)]
     by: Documents,
     #[command(flatten)]
     format: Format,
     #[command(flatten)]
     appearance: Appearance,
+    // Last, since its heading counts for all that follow.
+    #[command(flatten)]
+    tls: TlsArgs,
 }
 
 /// An upstream and how the user wrote it.

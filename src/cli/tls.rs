@@ -1,6 +1,7 @@
 //! The options of `bitstap proxy` that are about TLS: what they set, what is said about them, and what to
 //! try when one of them cannot be used.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -173,6 +174,9 @@ pub(super) fn with_hint(error: Error) -> Failure {
         Error::Pair { .. } => {
             "the server's own certificate comes first in its file, its issuers after it; `openssl x509 \
              -noout -pubkey -in CERT` and `openssl pkey -pubout -in KEY` print the same for a pair"
+        }
+        Error::Authority { source, .. } if source.kind() != ErrorKind::InvalidData => {
+            "name a folder that you may write to with --ca-dir"
         }
         Error::Authority { .. } | Error::AuthorityUntimely { .. } => {
             "`bitstap ca renew` makes a new one, which clients then have to trust; another folder: --ca-dir"
