@@ -90,7 +90,7 @@ async fn a_client_that_says_nothing_delays_nobody_and_is_closed_in_time() {
     let (_folder, authority, serve_as) = local();
     let (mut relay, listener) = Running::start(|config| {
         config.serve_as = Some(serve_as);
-        config.handshake_wait = std::time::Duration::from_millis(500);
+        config.handshake_wait = std::time::Duration::from_secs(3);
     })
     .await;
     let mut silent = relay.connect().await;
@@ -110,7 +110,7 @@ async fn a_client_that_says_nothing_delays_nobody_and_is_closed_in_time() {
     let mut told = 0;
     while told < 2 {
         let note = note(&mut relay, Leg::Client).await;
-        told += usize::from(note.text.contains("TLS handshake came within 500ms"));
+        told += usize::from(note.text.contains("TLS handshake came within 3s"));
     }
 }
 

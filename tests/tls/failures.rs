@@ -131,7 +131,7 @@ async fn files_that_do_not_serve_are_named() {
         b"-----BEGIN ENCRYPTED PRIVATE KEY-----\nMA==\n-----END ENCRYPTED PRIVATE KEY-----\n";
     let locked = file("locked.key", locked);
     let keys = [
-        (ca.folder.path().join("absent"), "No such file"),
+        (ca.folder.path().join("absent"), "os error"),
         (good.certificates.clone(), "no private key"),
         (bundle, "PKCS #12"),
         (locked, "encrypted"),
