@@ -43,6 +43,7 @@ fn rows() -> Vec<Exchange> {
             outcome: Outcome::Complete,
             request: None,
             response: None,
+            faults: bitstap::timeline::Faults::default(),
         })
         .collect()
 }
@@ -67,6 +68,7 @@ fn a_million_rows(bencher: divan::Bencher<'_, '_>, text: &str) {
             session: None,
             connection: None,
             heads: None,
+            margin: None,
         };
         rows.iter()
             .filter(|exchange| filter.matches(&row(exchange)))

@@ -12,7 +12,7 @@ use bitstap::timeline::{
 };
 use bitstap::tui::model::Model;
 use bitstap::tui::rows::Rows;
-use bitstap::tui::update::{Input, update};
+use bitstap::tui::update::{Input, is_busy, update};
 use bitstap::tui::{Look, view};
 use divan::Bencher;
 use ratatui::Terminal;
@@ -84,6 +84,7 @@ fn exchange(no: u32, method: &Text, url: &Text) -> Exchange {
         outcome: Outcome::Complete,
         request: None,
         response: None,
+        faults: bitstap::timeline::Faults::default(),
     }
 }
 
@@ -206,4 +207,62 @@ fn next_session(bencher: Bencher<'_, '_>, length: u32) {
 fn open(bencher: Bencher<'_, '_>, length: u32) {
     let rows = rows(length);
     bencher.bench_local(|| screen(&rows, "2"));
+}
+
+/// Matches everywhere, one row in a thousand.
+const FILTER: &str = "2/bits.type == fragment and http.status >= 400";
+
+/// The last key of a filter that is typed, and its frame with the count so far.
+#[divan::bench(args = LENGTHS, sample_count = 10, sample_size = 1)]
+fn filter_key_and_draw(bencher: Bencher<'_, '_>, length: u32) {
+    let rows = rows(length);
+    bencher
+        .with_inputs(|| screen(&rows, FILTER))
+        .bench_local_values(|(mut model, mut terminal)| {
+            press(&mut model, &rows, '0');
+            terminal
+                .draw(|frame| {
+                    divan::black_box(view::draw(frame, &model, &rows));
+                })
+                .unwrap();
+            (model, terminal)
+        });
+}
+
+/// Enter behind a filter, and the frame with its first matches.
+#[divan::bench(args = LENGTHS, sample_count = 10, sample_size = 1)]
+fn filter_first_matches(bencher: Bencher<'_, '_>, length: u32) {
+    let rows = rows(length);
+    bencher
+        .with_inputs(|| screen(&rows, FILTER))
+        .bench_local_values(|(mut model, mut terminal)| {
+            enter(&mut model, &rows);
+            terminal
+                .draw(|frame| {
+                    divan::black_box(view::draw(frame, &model, &rows));
+                })
+                .unwrap();
+            assert!(!model.packets.is_empty());
+            (model, terminal)
+        });
+}
+
+/// From Enter until every row was asked, without frames.
+#[divan::bench(args = LENGTHS, sample_count = 5, sample_size = 1)]
+fn filter_all_matches(bencher: Bencher<'_, '_>, length: u32) {
+    let rows = rows(length);
+    bencher
+        .with_inputs(|| screen(&rows, FILTER))
+        .bench_local_values(|(mut model, terminal)| {
+            enter(&mut model, &rows);
+            while is_busy(&model) {
+                update(&mut model, &rows, Input::Work);
+            }
+            (model, terminal)
+        });
+}
+
+fn enter(model: &mut Model, rows: &Long) {
+    let key = KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE);
+    update(model, rows, Input::Key(key));
 }

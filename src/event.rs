@@ -147,6 +147,18 @@ pub enum Fact {
     Rules(Box<RulesFact>),
     /// A rule's condition held.
     Rule(Box<RuleFact>),
+    /// A person marked an exchange, or took the mark away.
+    Mark {
+        #[serde(flatten)]
+        place: Anchor,
+        on: bool,
+    },
+    /// A person wrote about an exchange. The latest comment counts; an empty one takes it away.
+    Comment {
+        #[serde(flatten)]
+        place: Anchor,
+        comment: String,
+    },
     /// Said by a person or by something newer than this program.
     #[serde(other)]
     Other,
@@ -206,4 +218,16 @@ pub struct RuleFact {
     pub reason: String,
     /// Counts the requests of the connection from 0.
     pub exchange: Option<u64>,
+}
+
+/// Ties a note to an exchange of its connection: on the client leg, the first byte of its request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Anchor {
+    /// [`Direction::ToClient`] where the request was not captured.
+    pub direction: Direction,
+    /// Bytes since the start of the direction.
+    pub offset: u64,
+    /// The number that the exchange had then: only a hint where to look.
+    #[serde(default)]
+    pub exchange: u32,
 }

@@ -38,11 +38,23 @@ fn tshark(path: &Path, arguments: &[&str]) -> Option<String> {
     run("tshark", &all)
 }
 
+/// A note that belongs to no connection.
+fn rules() -> What {
+    let rules = bitstap::event::RulesFact {
+        seed: 7,
+        part: 1,
+        parts: 1,
+        source: "version = 1\n".to_owned(),
+    };
+    note("No rule is in force.", Fact::Rules(Box::new(rules)))
+}
+
 /// Every ordinary thing, on both IP versions.
 fn ordinary() -> Vec<Event> {
     use Leg::{Client, Upstream};
     let body = |len: usize| (0..249).cycle().take(len).collect::<Vec<u8>>();
     let mut events = vec![
+        event(0, 0, Client, rules()),
         event(5, 1, Client, opening("127.0.0.1:50112", "127.0.0.1:8080")),
         event(5, 1, Client, What::Opened),
         event(
@@ -184,7 +196,9 @@ fn tshark_finds_nothing_to_complain_about() {
         ],
     )
     .unwrap();
-    let lines: Vec<&str> = status.lines().collect();
+    // The first packet belongs to no connection.
+    assert!(status.starts_with('\n'), "{status}");
+    let lines: Vec<&str> = status.lines().skip(1).collect();
     // 1 is good; 2, not verified, are the packets that were cut on purpose.
     assert!(
         lines.iter().all(|line| ["1", "2"].contains(line)),
@@ -211,6 +225,7 @@ fn tshark_shows_comments_and_interfaces() {
     };
     assert!(shown.contains("client<->proxy\tConnection 1, client leg, begins."));
     assert!(shown.contains(r#""conn":1,"leg":"client"}"#), "{shown}");
+    assert!(shown.starts_with("client<->proxy\tNo rule is in force."));
     assert!(shown.contains("proxy<->upstream\tRefused."));
     assert!(shown.contains(r#"{"fact":"connect-failed","reason":"refused","status":502}"#));
 }
@@ -277,7 +292,8 @@ fn editcap_and_mergecap_leave_it_readable() {
     let (read, notes) = read(&merged);
     assert!(notes.is_empty(), "{notes:?}");
     let conns: std::collections::BTreeSet<ConnId> = read.iter().map(|event| event.conn).collect();
-    assert_eq!(conns.len(), 4);
+    // Number 0 is what belongs to none.
+    assert_eq!(conns.len(), 5);
     assert!(stream(&read, 1, Leg::Client, ToServer) == stream(&events, 1, Leg::Client, ToServer));
 }
 

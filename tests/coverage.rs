@@ -13,6 +13,7 @@ use bitstap::timeline::coverage::Cell;
 use bitstap::timeline::row::Message;
 use bitstap::timeline::{Coverage, Exchange, SessionKind, SessionState, WireError};
 use bitstap::tui::model::{Focus, View};
+use bitstap::tui::update::Effect;
 use insta::assert_snapshot;
 use screen::Screen;
 use screen::rows::{exchange, hostile, session, story};
@@ -179,9 +180,13 @@ fn the_cursor_stays_on_the_file_and_leads_to_the_packet() {
 fn what_is_copied_and_marked_is_the_packet_under_the_cursor() {
     let mut screen = Screen::new(story(), 120, 40);
     screen.keys("jj3kkm");
-    let first = screen.model.cover.carriers[0];
     assert_eq!(screen.model.cover.session, Some(1));
-    assert!(screen.model.marks.contains(&(first - 1)));
+    let first = screen.model.cover.carriers[0];
+    let Some(Effect::Annotate(event)) = screen.effects.last() else {
+        panic!("nothing was marked: {:?}", screen.effects);
+    };
+    let said = format!("{:?}", event.what);
+    assert!(said.contains(&format!("Packet {first} ")), "{said}");
 }
 
 #[test]

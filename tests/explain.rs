@@ -74,6 +74,33 @@ fn rules_of_check_are_explained() {
 }
 
 #[test]
+fn faults_of_the_catalogue_are_explained_with_their_basis() {
+    for query in ["F-11", "f-11", "F11", " f11 "] {
+        let known = explain(query).unwrap_or_else(|| panic!("{query}"));
+        assert_eq!((known.kind, known.name.as_str()), ("fault", "F-11"));
+        assert_eq!(known.basis, Some("inferred"));
+        let text = known.text();
+        assert!(text.contains("\n  next    a Windows client goes on there and skips bytes"));
+        assert!(text.contains("\n  basis   inferred\n  source  MC-BUP §3.1.5.1.4"));
+    }
+    assert_eq!(explain("F-58"), None);
+    assert_eq!(explain("416").and_then(|known| known.basis), None);
+    let lines = binary::json(&["explain", "f-14", "F26", "416"]);
+    let told: Vec<_> = lines
+        .iter()
+        .map(|line| (line["kind"].as_str(), line["basis"].as_str()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (Some("fault"), Some("documented")),
+            (Some("fault"), Some("unknown")),
+            (Some("hresult"), None)
+        ]
+    );
+}
+
+#[test]
 fn what_is_unknown_is_none_and_the_nearest_name_is_offered() {
     for query in [
         "",

@@ -306,6 +306,36 @@ fn ranges_are_put_together_and_a_changed_file_begins_anew() {
 }
 
 #[test]
+fn a_job_of_ranges_is_complete_for_its_peers_and_says_so() {
+    let mut talk = Talk::new();
+    talk.say(
+        "> GET /d/f.bin HTTP/1.1\n> User-Agent: Microsoft BITS/7.8\n> Range: bytes=5-9\n> Host: a\n>\n\
+         < HTTP/1.1 206 P\n< Content-Range: bytes 5-9/20\n< Content-Length: 5\n<\n< 56789",
+    )
+    .hang_up();
+    let found = files(&talk);
+    let (row, _) = &found[0];
+    assert_eq!((row.state, row.complete), ("complete", false));
+    assert!(row.notes[0].starts_with("For the peers this download is complete"));
+}
+
+#[test]
+fn hashes_are_not_written_as_the_file() {
+    let mut talk = Talk::new();
+    talk.say(
+        "> GET /d/f.bin HTTP/1.1\n> User-Agent: Microsoft BITS/7.8\n> Range: bytes=0-19\n> Host: a\n>\n\
+         < HTTP/1.1 206 P\n< Content-Range: bytes 0-19/20\n< Content-Encoding: peerdist\n< Content-Length: 5\n<\n< 56789",
+    );
+    let found = files(&talk);
+    assert!(found[0].1.is_empty(), "{:?}", found[0]);
+    assert!(
+        found[0].0.notes[0].contains("PeerDist"),
+        "{:?}",
+        found[0].0.notes
+    );
+}
+
+#[test]
 fn chunks_and_parts_are_taken_apart() {
     let mut talk = Talk::new();
     let chunked = "> GET /d/chunked HTTP/1.1\n> User-Agent: Microsoft BITS/7.8\n> Host: d\n>\n\

@@ -63,6 +63,7 @@ fn exchange(
         outcome: Outcome::Complete,
         request: Some(message(0)),
         response: Some(message(0)),
+        faults: bitstap::timeline::Faults::default(),
     }
 }
 
@@ -102,6 +103,7 @@ fn connection() -> Connection {
         opened: Duration::ZERO,
         connect: None,
         first_close: None,
+        upstream_close: None,
         closed: None,
         exchanges: 5,
         to_server: 0,
@@ -199,6 +201,7 @@ fn matching(text: &str) -> Vec<u32> {
                 session: exchange.session.map(|_| &session),
                 connection: (exchange.conn == ConnId(1)).then_some(&connection),
                 heads: Some(&FewHeads),
+                margin: None,
             })
         })
         .map(|exchange| exchange.no)
@@ -248,6 +251,7 @@ fn expressions_select_rows() {
         ("bits.range.start >= 1MiB", &[3]),
         ("bits.range.end < 1 MiB", &[2]),
         ("bits.total == 3MiB", &[2]),
+        ("bits.last", &[2]),
         ("bits.received == 0x100000", &[2]),
         ("size > 1MB", &[2, 3]),
         ("size == 5", &[5]),
@@ -349,6 +353,7 @@ fn fields_of_heads_are_absent_without_heads() {
         session: None,
         connection: None,
         heads: None,
+        margin: None,
     };
     for text in [
         "http.header.server",
@@ -378,6 +383,7 @@ fn sessions_are_selected_by_themselves_or_by_an_exchange() {
             session: Some(&session),
             connection: None,
             heads: None,
+            margin: None,
         });
         Filter::parse(text).unwrap().selects_session(&session, rows)
     };

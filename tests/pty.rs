@@ -169,3 +169,66 @@ fn a_filter_reads_heads_back_on_the_screen() {
     let status = terminal.child.wait().unwrap();
     assert!(status.success(), "{status:?}");
 }
+
+#[test]
+fn a_comment_survives_the_screen_and_a_finding_leads_to_its_packet() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.pcapng");
+    let golden = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/captures/example-resume.pcapng"
+    );
+    std::fs::copy(golden, &path).unwrap();
+    let file = path.to_str().unwrap();
+
+    let mut terminal = Terminal::start(&["view", file], 40, 120);
+    terminal.wait("the file read to its end", |screen| {
+        let text = screen.contents();
+        text.contains("Close-Session") && text.contains("ended")
+    });
+    terminal.press("4");
+    terminal.wait_for("BUP-FR-15");
+    terminal.press("/finding == BUP-FR-15\r");
+    terminal.wait("one rule", |screen| {
+        let text = screen.contents();
+        text.contains("BUP-FR-15") && !text.contains("BUP-AK-05  server")
+    });
+    terminal.press("\r");
+    terminal.wait("the packet of the finding", |screen| {
+        let text = screen.contents();
+        text.contains("Packets of") && text.contains("packet 2 ")
+    });
+    terminal.press("m");
+    terminal.wait_for("is marked; it is in the file");
+    terminal.press(";look at this\r");
+    terminal.wait_for("look at this; it is in the file");
+    terminal.press("q");
+    assert!(terminal.child.wait().unwrap().success());
+
+    let mut terminal = Terminal::start(&["view", "--filter", "mark", file], 40, 120);
+    terminal.wait("the comment again", |screen| {
+        let text = screen.contents();
+        text.contains("*\"2") && text.contains("look at this")
+    });
+    terminal.press("q");
+    assert!(terminal.child.wait().unwrap().success());
+}
+
+#[test]
+fn a_mark_of_a_live_run_is_in_its_capture() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("live.pcapng");
+    let file = path.to_str().unwrap();
+    let mut terminal = Terminal::start(&["demo", "--scene", "upload", "--capture", file], 40, 120);
+    terminal.wait_for("Close-Session");
+    terminal.press("2g;first of all\r");
+    terminal.wait_for("first of all; it is in the capture");
+    terminal.press("q");
+    assert!(terminal.child.wait().unwrap().success());
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_bitstap"))
+        .args(["view", "--json", "--filter", "mark", file])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains(r#""notes":["first of all"]"#), "{text}");
+}

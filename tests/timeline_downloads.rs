@@ -3,7 +3,7 @@
 #[path = "support/conversation.rs"]
 mod conversation;
 
-use bitstap::event::{Close, Direction};
+use bitstap::event::{Close, Direction, Missing};
 use bitstap::timeline::{Outcome, SessionState};
 use conversation::{Talk, sessions};
 
@@ -163,6 +163,96 @@ fn a_file_that_changes_begins_again() {
     assert_eq!(
         sessions(&timeline),
         ["1 download uploading 10/20 sent 20 resent 0 x2 c1 restarts 1 rewinds 0 problems 0"]
+    );
+}
+
+#[test]
+fn the_whole_file_in_place_of_a_range() {
+    let body = "x".repeat(20);
+    let timeline = Talk::new()
+        .say(&get("5-9"))
+        .say(&format!(
+            "< HTTP/1.1 200 OK\n< Content-Length: 20\n<\n< {body}\n"
+        ))
+        .timeline();
+    assert_eq!(
+        sessions(&timeline),
+        ["1 download complete 20/20 sent 20 resent 0 x1 c1 restarts 0 rewinds 0 problems 0"]
+    );
+    assert_eq!(timeline.coverage(1).acked().first(), Some(&(0..20)));
+}
+
+#[test]
+fn a_redirect_leads_to_the_same_download() {
+    let there = get("")
+        .replace("/d/f.bin?x=1", "/x?sig=a")
+        .replace("dl", "cdn:81");
+    let page = "< HTTP/1.1 307 T\n< Location: HTTP://CDN:81/x?sig=a\n< Content-Length: 0\n<\n";
+    let timeline = Talk::new()
+        .say(&get(""))
+        .say(page)
+        .connect("10.0.0.5")
+        .say(&there)
+        .say("< HTTP/1.1 200 OK\n< Content-Length: 5\n<\n< 01234\n")
+        .timeline();
+    assert_eq!(
+        sessions(&timeline),
+        ["1 download complete 5/5 sent 5 resent 0 x2 c2 restarts 0 rewinds 0 problems 0"]
+    );
+    assert_eq!(&*timeline.sessions()[0].url, "/d/f.bin?x=1");
+    // Another client that asks there has a download of its own.
+    let other = Talk::new()
+        .say(&get(""))
+        .say(page)
+        .connect("10.0.0.6")
+        .say(&there)
+        .timeline();
+    assert_eq!(other.sessions().len(), 2);
+}
+
+#[test]
+fn hashes_are_not_taken_for_the_file() {
+    let timeline = Talk::new()
+        .say(&get("0-99"))
+        .say("< HTTP/1.1 206 P\n< Content-Range: bytes 0-99/200\n< Content-Encoding: PeerDist\n< Content-Length: 5\n<\n< 01234\n")
+        .hang_up()
+        .timeline();
+    let session = &timeline.sessions()[0];
+    assert_eq!(
+        (session.acknowledged, session.sent, session.total),
+        (0, 0, Some(200))
+    );
+    assert_eq!(session.state, SessionState::Uploading);
+    assert!(timeline.coverage(1).acked().is_empty());
+    assert!(
+        session.story[0].contains("hashes (PeerDist)"),
+        "{:?}",
+        session.story
+    );
+}
+
+#[test]
+fn what_the_capture_missed_is_not_what_the_peers_missed() {
+    let mut talk = Talk::new();
+    talk.say(&get(""))
+        .bytes(
+            Direction::ToClient,
+            b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc",
+        )
+        .missing(Direction::ToClient, 4, Missing::NotSeen)
+        .bytes(Direction::ToClient, b"hi");
+    let timeline = talk.timeline();
+    let session = &timeline.sessions()[0];
+    assert_eq!(session.state, SessionState::Complete);
+    assert_eq!(
+        session.story.last().unwrap(),
+        "All bytes of the file have arrived; 4 bytes of content are missing from this capture."
+    );
+    assert!(
+        timeline
+            .findings()
+            .iter()
+            .all(|finding| finding.id == "BDL-08")
     );
 }
 

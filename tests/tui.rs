@@ -58,7 +58,7 @@ fn head_zoomed() {
 
 #[test]
 fn hex() {
-    both!("hex", story(), "<Enter>]<Right><Right>");
+    both!("hex", story(), "<Enter>]<Right><Right><Right>");
 }
 
 #[test]

@@ -313,7 +313,7 @@ fn hex_goes_to_an_offset_and_stays_inside_the_body() {
 #[test]
 fn what_could_not_be_read_whole_is_read_again() {
     let mut screen = wide(story());
-    screen.keys("<Enter>]<Right><Right>");
+    screen.keys("<Enter>]<Right><Right><Right>");
     let (want, _) = screen.model.detail.reads[0].clone();
     screen.send(Input::Read(want, Ok(Chunk::default())));
     assert!(

@@ -157,3 +157,46 @@ fn marks_are_shown_and_gone_round() {
     assert_eq!(screen.model.view, View::Packets, "the mark lies elsewhere");
     assert_eq!(screen.model.packets.selected(), Some(3));
 }
+
+#[test]
+fn a_comment_is_typed_shown_changed_and_taken_away() {
+    let mut screen = wide();
+    screen.keys("2<Home>j;look here<Enter>");
+    assert_eq!(screen.rows.annotations[&2].comment, "look here");
+    let text = screen.text();
+    assert!(
+        text.contains("\"2 ") && text.contains("look here"),
+        "{text}"
+    );
+    screen.keys(";");
+    let prompt = screen.model.prompt.as_ref().expect("a line");
+    assert_eq!(prompt.typed.value(), "look here");
+    let before = screen.effects.len();
+    screen.keys("<Enter>");
+    assert_eq!(screen.effects.len(), before, "nothing was changed");
+    screen.keys("; again<Esc>");
+    assert_eq!(screen.rows.annotations[&2].comment, "look here");
+    screen.keys(";<C-u><Enter>");
+    assert!(screen.rows.annotations.is_empty());
+}
+
+#[test]
+fn a_comment_stays_with_the_packet_it_was_begun_on() {
+    let mut screen = wide();
+    screen.keys("2<Home>;");
+    screen.model.packets.select_at(5);
+    screen.keys("mine<Enter>");
+    assert_eq!(
+        screen.rows.annotations.keys().copied().collect::<Vec<_>>(),
+        [1]
+    );
+}
+
+#[test]
+fn the_filter_mark_follows_what_is_marked() {
+    let mut screen = wide();
+    screen.keys("2/mark<Enter>");
+    assert_eq!(screen.model.packets.len(), 0);
+    screen.keys("<Esc><Home>jm/mark<Enter>");
+    assert_eq!(screen.model.packets.len(), 1);
+}

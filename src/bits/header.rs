@@ -51,6 +51,7 @@ pub enum Name {
     IfUnmodifiedSince,
     LastModified,
     ETag,
+    Location,
     ContentType,
     UserAgent,
     Host,
@@ -227,6 +228,11 @@ pub const SPELLINGS: &[Spelling] = &[
         "version of the file; BITS does not look at it",
     ),
     usual(
+        Name::Location,
+        "Location",
+        "where the file lies in place of the URL that was asked for",
+    ),
+    usual(
         Name::ContentType,
         "Content-Type",
         "media type of the content",
@@ -337,6 +343,22 @@ fn hexadecimal(digits: &str) -> Option<u32> {
     plain
         .then(|| u32::from_str_radix(digits, 16).ok())
         .flatten()
+}
+
+/// Returns what identifies a session in its id: case, quotes, braces and blanks around it do not, since
+/// peers repeat an id without them, or with them.
+///
+/// observed: servers that quote ids; clients that add or drop the braces
+pub fn session_key(id: &str) -> String {
+    let dressing = |c: char| c == '"' || c.is_ascii_whitespace();
+    let bare = id.trim_matches(dressing);
+    let inner = bare.strip_prefix('{').and_then(|id| id.strip_suffix('}'));
+    inner.unwrap_or(bare).to_ascii_lowercase()
+}
+
+/// Tells whether two ids name the same session.
+pub fn same_session(one: &str, other: &str) -> bool {
+    one == other || session_key(one) == session_key(other)
 }
 
 /// Returns a field's value for people: blanks trimmed, bytes that are not UTF-8 replaced.

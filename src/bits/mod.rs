@@ -13,8 +13,10 @@
 )]
 
 pub mod check;
+pub mod faults;
 pub mod header;
 pub mod hresult;
+pub mod multipart;
 pub mod packet;
 pub mod session;
 

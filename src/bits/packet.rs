@@ -86,6 +86,12 @@ pub struct Ack {
     pub length: Option<u64>,
     pub last_modified: Option<String>,
     pub etag: Option<String>,
+    /// Download: Location of a redirect.
+    pub location: Option<String>,
+    /// Download: the content is hashes of the file, which the client has from its neighbours.
+    ///
+    /// MS-PCCRTP §2.2
+    pub peerdist: bool,
 }
 
 /// Reads a request head.
@@ -212,6 +218,10 @@ pub fn read_ack(head: &Head) -> Ack {
             Name::ContentLength => ack.length = ack.length.or_else(|| header::offset(value)),
             Name::LastModified => keep(&mut ack.last_modified, value),
             Name::ETag => keep(&mut ack.etag, value),
+            Name::Location => keep(&mut ack.location, value),
+            Name::ContentEncoding => {
+                ack.peerdist |= value.trim_ascii().eq_ignore_ascii_case(b"peerdist");
+            }
             Name::ContentType => {
                 let kind = value.trim_ascii_start().get(..MULTIPART.len());
                 ack.multipart |= kind.is_some_and(|kind| kind.eq_ignore_ascii_case(MULTIPART));

@@ -3,6 +3,8 @@
 //! A capture holds only events. It is appended and flushed as things happen, so that after a kill
 //! everything up to the last block is there; a torn tail is cut with a note. Knows no HTTP.
 
+mod append;
+mod beside;
 mod block;
 mod header;
 mod link;
@@ -19,6 +21,7 @@ pub mod writer;
 
 use std::path::PathBuf;
 
+pub use append::Appender;
 pub use read_back::CaptureFile;
 pub use reader::{Reader, Record, open};
 pub use writer::{Options, Writer};
@@ -36,6 +39,8 @@ pub enum Error {
         path: PathBuf,
         source: std::io::Error,
     },
+    #[error("cannot add to capture {path}: {reason}")]
+    Append { path: PathBuf, reason: String },
     #[error("cannot open capture {path}")]
     Open {
         path: PathBuf,

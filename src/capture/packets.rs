@@ -133,6 +133,11 @@ impl Packets {
         self.source.offset()
     }
 
+    /// Returns how many sections have begun.
+    pub(super) fn sections(&self) -> u32 {
+        self.sections
+    }
+
     /// Forgets that the end was reached.
     pub(super) fn retry(&mut self) {
         self.source.retry();

@@ -15,6 +15,7 @@ use flate2::read::MultiGzDecoder;
 use crate::event::Event;
 
 use super::Error;
+use super::beside;
 use super::link::{self, Frame};
 use super::mark::Marks;
 use super::packets::{Packet, Packets, Step};
@@ -42,6 +43,8 @@ pub struct Reader {
     notes: Vec<String>,
     /// Kinds of notes that were made.
     noted: [bool; 4],
+    /// Length of the file, once it has ended between two blocks.
+    end: Option<u64>,
     state: State,
 }
 
@@ -98,6 +101,7 @@ impl Reader {
             is_ours: false,
             notes: Vec::new(),
             noted: [false; 4],
+            end: None,
             state: State::Reading,
         };
         reader.read_head()?;
@@ -114,6 +118,19 @@ impl Reader {
     /// Tells whether this program wrote the file: only then do positions read back from the file itself.
     pub fn is_ours(&self) -> bool {
         self.is_ours
+    }
+
+    /// Returns the length of a file that was read to its end and could be appended to, or why not.
+    pub(super) fn whole(&self) -> Result<u64, &'static str> {
+        match (self.state, self.end) {
+            (State::Following, _) => Err("it may still grow"),
+            (State::Reading, _) => Err("it has not been read to its end"),
+            (State::Over, None) => Err("it ends inside a block"),
+            (State::Over, Some(_)) if self.packets.sections() > 1 => {
+                Err("it was put together from several captures")
+            }
+            (State::Over, Some(len)) => Ok(len),
+        }
     }
 
     /// Makes the reader wait at the end of a file that still grows: `next` returns `None` there and
@@ -160,7 +177,10 @@ impl Reader {
                 "packets of an interface that the file does not describe were left out",
             ),
             Step::End | Step::Torn(_) if self.state == State::Following => {}
-            Step::End => self.finish(),
+            Step::End => {
+                self.end = Some(self.packets.offset());
+                self.finish();
+            }
             Step::Torn(text) | Step::Damaged(text) => {
                 self.finish();
                 self.notes.push(text.clone());
@@ -182,6 +202,12 @@ impl Reader {
                 let position = packet.position;
                 self.reassembly
                     .take(&segment, marks, Place { at, position });
+            }
+            Frame::Other if beside::is(self.packets.data(packet)) => {
+                let marks = Marks::read(self.packets.comments(packet));
+                let at = Duration::from_nanos(packet.at_ns.saturating_sub(self.start_ns));
+                let position = packet.position;
+                self.reassembly.pass_by(marks, Place { at, position });
             }
             Frame::Other => {}
             Frame::Fragment => self.note_once(1, "fragments of IP packets were left out"),

@@ -38,6 +38,13 @@ impl Sink {
         }
     }
 
+    /// Goes on with a file of `len` bytes that was opened for appending.
+    pub(super) fn resume(file: File, len: u64) -> Self {
+        let mut sink = Self::new(file);
+        sink.written = len;
+        sink
+    }
+
     /// Returns how long the file is with what is gathered. Only between events.
     pub(super) fn len(&self) -> u64 {
         self.written + self.gathered.len() as u64

@@ -6,18 +6,18 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 
 use crate::bits::check::{Finding, Level, Profile};
-use crate::report::sarif::Checked;
-use crate::report::{json, junit, sarif, text};
-use crate::timeline::{Summary, Timeline};
+use crate::report::{Checked, json, junit, sarif, text};
+use crate::timeline::filter::Filter;
+use crate::timeline::{Remark, Session, Summary, Timeline};
 
 use super::failure::Failure;
-use super::source::{Source, Step};
+use super::sieve::{self, Sieve};
 use super::transfer::tell;
 
 /// Check captures against the documents: what each end did wrong, with the section
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  bitstap check upload.pcapng\n  bitstap check --profile spec --fail-on warning --format junit *.pcapng > check.xml\n\nExit code 1: there is a finding at the level of --fail-on or above. docs/findings.md has all rules; `bitstap explain BUP-FR-12` tells one."
+    after_help = "Examples:\n  bitstap check upload.pcapng\n  bitstap check --profile spec --fail-on warning --format junit *.pcapng > check.xml\n  bitstap check --filter 'name == report.csv' monday.pcap.gz\n\nExit code 1: there is a finding at the level of --fail-on or above. docs/findings.md has all rules; `bitstap explain BUP-FR-12` tells one."
 )]
 pub(super) struct Args {
     /// Captures; each is checked on its own
@@ -25,6 +25,9 @@ pub(super) struct Args {
     files: Vec<PathBuf>,
     #[command(flatten)]
     by: Documents,
+    /// Tell only findings of packets that the filter takes, such as 'client.ip == 10.0.0.5' (docs/filters.md)
+    #[arg(long, value_name = "EXPR")]
+    filter: Option<String>,
     /// Exit with 1 from this level on
     #[arg(long, value_enum, default_value_t = FailOn::Error)]
     fail_on: FailOn,
@@ -86,12 +89,74 @@ enum Format {
 struct Read {
     file: String,
     timeline: Timeline,
+    /// About the capture itself.
     notes: Vec<String>,
+    taken: Taken,
+}
+
+/// What of a capture is told.
+struct Taken {
+    sessions: Vec<u32>,
+    findings: Vec<Finding>,
+    remarks: Vec<Remark>,
+    summary: Summary,
+    filtered: bool,
+    /// How many findings belong to nothing that a filter could ask for.
+    homeless: u32,
+}
+
+impl Taken {
+    fn everything(timeline: &Timeline) -> Self {
+        Self {
+            sessions: timeline.sessions().iter().map(|row| row.no).collect(),
+            findings: timeline.findings().to_vec(),
+            remarks: timeline.remarks().to_vec(),
+            summary: timeline.summary(),
+            filtered: false,
+            homeless: 0,
+        }
+    }
+
+    fn through(mut sieve: Sieve, timeline: &Timeline) -> Self {
+        for row in timeline.exchanges() {
+            if sieve.takes_exchange(timeline, row) {
+                sieve.count_exchange(row);
+            }
+        }
+        let sessions = timeline.sessions().iter();
+        let sessions: Vec<u32> = sessions
+            .filter(|row| sieve.takes_session(timeline, row))
+            .map(|row| row.no)
+            .collect();
+        let mut findings = Vec::new();
+        let mut homeless = 0;
+        for finding in timeline.findings() {
+            match sieve.takes_finding(timeline, finding) {
+                Some(true) => {
+                    sieve.count_finding(finding);
+                    findings.push(finding.clone());
+                }
+                Some(false) => {}
+                None => homeless += 1,
+            }
+        }
+        let remarks = timeline.remarks().iter();
+        let remarks = remarks.filter(|remark| sieve.takes_remark(timeline, remark));
+        Self {
+            summary: sieve.summary(sessions.len()),
+            sessions,
+            findings,
+            remarks: remarks.cloned().collect(),
+            filtered: true,
+            homeless,
+        }
+    }
 }
 
 /// Runs the subcommand.
 pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let profile = args.by.profile();
+    let filter = args.filter.as_deref().map(sieve::parse).transpose()?;
     let fail_on = match args.fail_on {
         FailOn::Error => Level::Error,
         FailOn::Warning => Level::Warning,
@@ -99,33 +164,19 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     };
     let mut captures = Vec::new();
     for path in &args.files {
-        captures.push(read(path, profile)?);
+        captures.push(read(path, profile, filter.clone())?);
     }
+    let checked: Vec<Checked<'_>> = captures.iter().map(Read::checked).collect();
     let report = match args.format {
         Format::Text => as_text(&captures),
         Format::Json => as_json(&captures),
-        Format::Junit => {
-            let pairs: Vec<(&str, &Timeline)> = captures
-                .iter()
-                .map(|read| (read.file.as_str(), &read.timeline))
-                .collect();
-            junit::junit(&pairs, fail_on)
-        }
-        Format::Sarif => {
-            let checked: Vec<Checked<'_>> = captures
-                .iter()
-                .map(|read| Checked {
-                    file: &read.file,
-                    findings: read.timeline.findings(),
-                })
-                .collect();
-            sarif::sarif(&checked, profile)
-        }
+        Format::Junit => junit::junit(&checked, fail_on),
+        Format::Sarif => sarif::sarif(&checked, profile),
     };
     tell(report.trim_end())?;
     let failed = captures
         .iter()
-        .flat_map(|read| read.timeline.findings())
+        .flat_map(|read| &read.taken.findings)
         .any(|finding| finding.level >= fail_on);
     Ok(if failed {
         ExitCode::from(1)
@@ -134,27 +185,44 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     })
 }
 
-fn read(path: &PathBuf, profile: Profile) -> Result<Read, Failure> {
-    let mut source = Source::open(std::slice::from_ref(path))?;
+fn read(path: &PathBuf, profile: Profile, filter: Option<Filter>) -> Result<Read, Failure> {
     let mut timeline = Timeline::with_profile(profile);
-    let mut notes = Vec::new();
-    while let Some(step) = source.next() {
-        match step? {
-            Step::Event { event, position } => timeline.apply(&event, position),
-            Step::Note(text) => {
-                timeline.remark(super::view::about_file(&timeline, text.clone()));
-                notes.push(text);
-            }
-        }
-        // Nobody watches it grow.
-        timeline.take_changes();
-    }
-    timeline.finish();
+    let pass = super::kept::read(std::slice::from_ref(path), filter, &mut timeline)?;
     Ok(Read {
         file: path.display().to_string(),
+        taken: match pass.sieve {
+            Some(sieve) => Taken::through(sieve, &timeline),
+            None => Taken::everything(&timeline),
+        },
         timeline,
-        notes,
+        notes: pass.notes,
     })
+}
+
+impl Read {
+    /// Returns the line for findings of a rule that are not told one by one; `len` are listed.
+    fn many(&self, rule: &str, len: usize) -> Option<String> {
+        let rule = crate::bits::check::find(rule)?;
+        let all = usize::try_from(self.timeline.findings_of_rule(rule)).ok()?;
+        // What a filter left out is not counted; what nobody listed went through no filter.
+        let all = if self.taken.filtered {
+            len
+        } else {
+            all.max(len)
+        };
+        let more = all.saturating_sub(EACH);
+        Some(format!("        {more} more; in all {}", rule.summary(all)))
+    }
+
+    fn checked(&self) -> Checked<'_> {
+        let all = self.timeline.sessions().iter();
+        let taken = |row: &&Session| self.taken.sessions.binary_search(&row.no).is_ok();
+        Checked {
+            file: &self.file,
+            sessions: all.filter(taken).collect(),
+            findings: &self.taken.findings,
+        }
+    }
 }
 
 /// So many findings of one rule are told one by one.
@@ -163,10 +231,16 @@ const EACH: usize = 3;
 fn as_text(captures: &[Read]) -> String {
     let mut lines = Vec::new();
     for read in captures {
-        let summary = read.timeline.summary();
-        lines.push(format!("{}: {}", read.file, text::findings(&summary)));
+        let taken = &read.taken;
+        lines.push(format!("{}: {}", read.file, text::findings(&taken.summary)));
         lines.extend(read.notes.iter().map(|note| format!("  note  {note}")));
-        let mut findings: Vec<&Finding> = read.timeline.findings().iter().collect();
+        if taken.homeless > 0 {
+            lines.push(format!(
+                "  note  left out by the filter: {} of no packet",
+                text::count(taken.homeless.into(), "finding")
+            ));
+        }
+        let mut findings: Vec<&Finding> = taken.findings.iter().collect();
         findings.sort_by_key(|finding| (std::cmp::Reverse(finding.level), finding.id));
         for same in findings.chunk_by(|one, next| one.id == next.id) {
             lines.extend(
@@ -174,13 +248,11 @@ fn as_text(captures: &[Read]) -> String {
                     .take(EACH)
                     .map(|one| format!("  {}", text::finding(one))),
             );
-            if let (Some(first), true) = (same.first(), same.len() > EACH) {
-                let summary = crate::bits::check::find(first.id)
-                    .map_or_else(String::new, |rule| rule.summary(same.len()));
-                lines.push(format!(
-                    "        {} more; in all {summary}",
-                    same.len() - EACH
-                ));
+            if same.len() > EACH {
+                lines.extend(
+                    same.first()
+                        .and_then(|first| read.many(first.id, same.len())),
+                );
             }
         }
     }
@@ -193,11 +265,11 @@ fn as_json(captures: &[Read]) -> String {
     let mut truncated = false;
     for read in captures {
         truncated |= !read.notes.is_empty();
-        lines.extend(read.timeline.remarks().iter().map(json::note));
-        for finding in read.timeline.findings() {
+        lines.extend(read.taken.remarks.iter().map(json::note));
+        for finding in &read.taken.findings {
             lines.push(json::finding(finding, Some(&read.file)));
         }
-        whole.add(&read.timeline.summary());
+        whole.add(&read.taken.summary);
     }
     lines.push(json::summary(&whole, truncated));
     lines.join("\n")

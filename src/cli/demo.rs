@@ -12,6 +12,7 @@ use crate::peer::{Demo, DemoConfig, Scene, scenes};
 use crate::relay::{Config, Relay, Upstream};
 
 use super::failure::{Failure, WithHint};
+use super::faults::{self, InForce};
 use super::output::Format;
 use super::stage::{self, Appearance, Plan, Recorded, Stage, Until};
 use super::tls::Security;
@@ -57,12 +58,16 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
         host: server.ip().to_string(),
         port: server.port(),
     };
+    let on_screen = args.format.wants_screen();
+    let rules = on_screen
+        .then(|| faults::Args::default().put_in_force())
+        .transpose()?;
     let relay = runtime.block_on(Relay::bind(Config {
         start: Some(start),
+        rules: rules.as_ref().map(InForce::board),
         ..Config::new("127.0.0.1:0", upstream)
     }))?;
     let via = relay.addresses().first().copied().unwrap_or(server);
-    let on_screen = args.format.wants_screen();
     let plan = Plan {
         relay,
         upstream: format!("http://{server}"),
@@ -71,6 +76,8 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
         snaplen: None,
         start_ns,
         until: Until::default(),
+        // On a screen, packets can be held.
+        rules,
         profile: Profile::Windows,
         format: args.format,
         appearance: args.appearance,

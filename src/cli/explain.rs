@@ -1,4 +1,4 @@
-//! `bitstap explain`: what a code, a name, a packet or a field means.
+//! `bitstap explain`: what a code, a name, a packet, a field, a rule or a fault means.
 
 use std::process::ExitCode;
 
@@ -7,13 +7,13 @@ use crate::report::explain;
 use super::failure::{COULD_NOT, Failure};
 use super::output::{Format, Output};
 
-/// Explain error codes, symbolic names, packets, fields and rules of BITS
+/// Explain error codes, symbolic names, packets, fields, rules and faults of BITS
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  bitstap explain 0x80072EFE\n  bitstap explain -2147012866 12030 BG_E_SESSION_NOT_FOUND\n  bitstap explain \"context 5\" Fragment BITS-Host-Id 416 BUP-FR-12"
+    after_help = "Examples:\n  bitstap explain 0x80072EFE\n  bitstap explain -2147012866 12030 BG_E_SESSION_NOT_FOUND\n  bitstap explain \"context 5\" Fragment BITS-Host-Id 416 BUP-FR-12 F-11"
 )]
 pub(super) struct Args {
-    /// HRESULTs (hexadecimal, decimal, signed), WinHTTP numbers, HTTP statuses, names, `context N`, packets, fields, rules
+    /// HRESULTs (hexadecimal, decimal, signed), WinHTTP numbers, HTTP statuses, names, `context N`, packets, fields, rules, faults
     #[arg(required = true, value_name = "CODE", allow_negative_numbers = true)]
     codes: Vec<String>,
     /// Print JSON Lines (schema 1)

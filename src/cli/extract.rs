@@ -5,16 +5,18 @@ use std::process::ExitCode;
 
 use crate::extract::{Error, Extraction, Manifest};
 use crate::report::{json, unit};
-use crate::timeline::Timeline;
+use crate::timeline::{Summary, Timeline};
 
 use super::failure::Failure;
+use super::kept::{self, Pass};
 use super::output::{Format, Output};
+use super::sieve::{self, Sieve};
 use super::source::{Source, Step};
 
 /// Rebuild every transferred file from captures, with hashes and a manifest
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  bitstap extract upload.pcapng --out evidence\n\nA file NAME is what the client sent; NAME.acknowledged is what the server holds by its own word;\nNAME.reply is the reply of an upload-reply. evidence/manifest.json and manifest.csv say the rest."
+    after_help = "Examples:\n  bitstap extract upload.pcapng --out evidence\n  bitstap extract --filter 'client.ip == 10.0.0.5 and session.state == closed' monday.pcap.gz --out evidence\n\nA file NAME is what the client sent; NAME.acknowledged is what the server holds by its own word;\nNAME.reply is the reply of an upload-reply. evidence/manifest.json and manifest.csv say the rest."
 )]
 pub(super) struct Args {
     /// Captures: pcapng or pcap, also gzipped, of bitstap or of any other program; several are merged by time
@@ -23,6 +25,9 @@ pub(super) struct Args {
     /// Folder for the files; a new or an empty one, nothing in it is ever overwritten
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// Rebuild only files of sessions that the filter takes, such as 'name -like *.cab' (docs/filters.md)
+    #[arg(long, value_name = "EXPR")]
+    filter: Option<String>,
     /// Print JSON Lines (schema 1)
     #[arg(long)]
     json: bool,
@@ -33,35 +38,25 @@ pub(super) struct Args {
 
 /// Runs the subcommand.
 pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let mut notes = Vec::new();
+    let filter = args.filter.as_deref().map(sieve::parse).transpose()?;
     let mut timeline = Timeline::new();
-    let mut source = Source::open(&args.files)?;
-    let start_ns = source.start_ns();
-    while let Some(step) = source.next() {
-        match step? {
-            Step::Event { event, position } => timeline.apply(&event, position),
-            Step::Note(text) => notes.push(text),
-        }
-        // Nobody asks for them; they would grow.
-        timeline.take_changes();
-    }
-    timeline.finish();
-
+    let mut pass = kept::read(&args.files, filter, &mut timeline)?;
+    let notes = std::mem::take(&mut pass.notes);
     let truncated = !notes.is_empty();
-    let manifest = rebuild(args, &timeline, start_ns, notes).map_err(hinted)?;
+    let manifest = rebuild(args, &timeline, &pass, notes).map_err(hinted)?;
     let format = Format {
         headless: true,
         json: args.json,
         quiet: args.quiet,
     };
-    let mut output = Output::new(format, start_ns);
+    let mut output = Output::new(format, pass.start_ns);
     let mut lines: Vec<String> = manifest
         .files
         .iter()
         .map(|row| if args.json { row.json() } else { row.text() })
         .collect();
     lines.push(if args.json {
-        json::summary(&timeline.summary(), truncated)
+        json::summary(&summary(&timeline, pass.sieve), truncated)
     } else {
         total(args, &manifest)
     });
@@ -76,10 +71,13 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
 fn rebuild(
     args: &Args,
     timeline: &Timeline,
-    start_ns: u64,
+    pass: &Pass,
     notes: Vec<String>,
 ) -> Result<Manifest, Failure> {
-    let mut extraction = Extraction::begin(timeline, &args.out)?;
+    let mut extraction = Extraction::begin_some(timeline, &args.out, |session| {
+        let sieve = pass.sieve.as_ref();
+        sieve.is_none_or(|sieve| sieve.takes_session(timeline, session))
+    })?;
     let mut source = Source::open(&args.files)?;
     while let Some(step) = source.next() {
         if let Step::Event { event, .. } = step? {
@@ -87,7 +85,26 @@ fn rebuild(
         }
     }
     let names = args.files.iter().map(|path| path.display().to_string());
-    Ok(extraction.finish(start_ns, names.collect(), notes)?)
+    Ok(extraction.finish(pass.start_ns, names.collect(), notes)?)
+}
+
+/// Counts what was taken: of a filter its sessions with all their exchanges.
+fn summary(timeline: &Timeline, sieve: Option<Sieve>) -> Summary {
+    let Some(mut sieve) = sieve else {
+        return timeline.summary();
+    };
+    let mut taken = 0;
+    for session in timeline.sessions() {
+        if sieve.takes_session(timeline, session) {
+            taken += 1;
+            for exchange in timeline.exchanges_of(session.no) {
+                sieve.count_exchange(exchange);
+                let findings = timeline.findings_of(exchange.no);
+                findings.for_each(|finding| sieve.count_finding(finding));
+            }
+        }
+    }
+    sieve.summary(taken)
 }
 
 fn hinted(failure: Failure) -> Failure {

@@ -8,6 +8,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod failure;
+mod faults;
+mod kept;
 mod output;
 mod record;
 mod sieve;

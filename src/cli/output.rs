@@ -9,6 +9,7 @@ use crate::report::{json, text};
 use crate::timeline::{Change, Exchange, Remark, Session, Timeline};
 
 use super::failure::Failure;
+use super::faults::Verdict;
 use super::sieve::Sieve;
 
 /// How a headless run talks.
@@ -82,6 +83,9 @@ impl Output {
             if let Some(capture) = &ready.capture {
                 line.push_str(&format!(", capture {capture}"));
             }
+            if let Some(seed) = ready.seed {
+                line.push_str(&format!(", rules with seed {seed}"));
+            }
             line
         };
         self.write(&[line])
@@ -140,10 +144,11 @@ impl Output {
     fn findings(&mut self, timeline: &Timeline, lines: &mut Vec<String>) {
         let new = timeline.findings().get(self.findings..).unwrap_or_default();
         for finding in new {
-            let row = finding.exchange.and_then(index);
-            let row = row.and_then(|at| timeline.exchanges().get(at));
-            if !row.map_or_else(|| self.sieve.is_none(), |row| self.takes(timeline, row)) {
-                continue;
+            if let Some(sieve) = &mut self.sieve {
+                if sieve.takes_finding(timeline, finding) != Some(true) {
+                    continue;
+                }
+                sieve.count_finding(finding);
             }
             if self.format.json {
                 lines.push(json::finding(finding, None));
@@ -158,6 +163,15 @@ impl Output {
     pub(super) fn note(&mut self, remark: &Remark) -> Result<(), Failure> {
         let line = self.remark(remark);
         self.write(&[line])
+    }
+
+    /// Prints what became of the rules' expectations.
+    pub(super) fn expectations(&mut self, verdict: &Verdict) -> Result<(), Failure> {
+        // Without another word a failed run must still say why.
+        if self.is_silent() && verdict.is_met() {
+            return Ok(());
+        }
+        self.write(&verdict.lines(self.format.json))
     }
 
     /// Prints every session and the totals; nothing follows.
@@ -201,13 +215,9 @@ impl Output {
         sieve.is_none_or(|sieve| sieve.takes_exchange(timeline, row))
     }
 
-    /// Filtered, only notes about the capture itself and about exchanges that are shown remain.
     fn takes_remark(&self, timeline: &Timeline, remark: &Remark) -> bool {
-        let about = |no| index(no).and_then(|at| timeline.exchanges().get(at));
-        match remark.exchange.map(about) {
-            Some(row) => row.is_none_or(|row| self.takes(timeline, row)),
-            None => self.sieve.is_none() || remark.conn.is_none(),
-        }
+        let sieve = self.sieve.as_ref();
+        sieve.is_none_or(|sieve| sieve.takes_remark(timeline, remark))
     }
 
     fn takes_session(&self, timeline: &Timeline, row: &Session) -> bool {

@@ -8,6 +8,7 @@ use crate::relay::{Config, Relay, Upstream};
 
 use super::check::Documents;
 use super::failure::Failure;
+use super::faults::{self, InForce};
 use super::output::Format;
 use super::stage::{self, Appearance, Plan, Recorded, Stage, Until};
 use super::tls::{TlsArgs, with_hint};
@@ -16,7 +17,7 @@ use super::unit;
 /// Stand between BITS clients and a server, and show what passes
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  bitstap proxy --upstream http://iis.corp --capture upload.pcapng\n  bitstap proxy --upstream https://bits.example --listen 127.0.0.1:0 --json --until sessions=1\n  bitstap proxy --upstream https://bits.example --listen 127.0.0.1:8443 --tls auto\n\nThen point the client at the address it prints instead of the server's."
+    after_help = "Examples:\n  bitstap proxy --upstream http://iis.corp --capture upload.pcapng\n  bitstap proxy --upstream https://bits.example --listen 127.0.0.1:0 --json --until sessions=1\n  bitstap proxy --upstream https://bits.example --listen 127.0.0.1:8443 --tls auto\n\nLet the third Ack get lost, and tell by the exit code whether the client came back:\n  bitstap proxy --upstream http://iis.corp --rules lost-ack.toml --junit verdict.xml --headless --until sessions=1\n\nThen point the client at the address it prints instead of the server's."
 )]
 pub(super) struct Args {
     /// The server: `http://HOST[:PORT]` or `https://HOST[:PORT]`
@@ -50,6 +51,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "WHEN", value_parser = until)]
     until: Vec<Until>,
     #[command(flatten)]
+    faults: faults::Args,
+    #[command(flatten)]
     by: Documents,
     #[command(flatten)]
     format: Format,
@@ -72,7 +75,11 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     let runtime = stage::runtime()?;
     let (start, start_ns) = stage::clocks();
     warn_beyond_loopback(&args.listen);
+    let rules = args.faults.put_in_force()?;
+    // Without rules a screen may still want to hold packets.
+    let rules = (rules.is_loaded() || args.format.wants_screen()).then_some(rules);
     let config = Config {
+        rules: rules.as_ref().map(InForce::board),
         listen: args.listen,
         connect_timeout: args.connect_timeout,
         idle_timeout: args.idle_timeout,
@@ -101,6 +108,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
         snaplen: args.snaplen_body,
         start_ns,
         until: whole,
+        rules,
         profile: args.by.profile(),
         format: args.format,
         appearance: args.appearance,

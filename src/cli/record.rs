@@ -15,14 +15,15 @@ use tokio_util::sync::CancellationToken;
 use crate::capture::Writer;
 use crate::event::Event;
 use crate::relay::queue::Receiver;
-use crate::timeline::{Change, Remark, Timeline};
+use crate::timeline::filter::HeadsOf;
+use crate::timeline::{Change, ReadBack, Remark, Timeline};
 use crate::tui::Status;
 
 use super::failure::Failure;
+use super::faults::{InForce, Verdict};
 use super::output::Output;
 
 /// What a recorder works on.
-#[derive(Debug)]
 pub(super) struct Recorder {
     pub(super) timeline: Arc<RwLock<Timeline>>,
     pub(super) status: Arc<Mutex<Status>>,
@@ -33,6 +34,10 @@ pub(super) struct Recorder {
     pub(super) output_failed: Option<Failure>,
     /// Cancels when so many sessions have reached their end.
     pub(super) until_sessions: Option<usize>,
+    /// The rules whose expectations are judged at the end.
+    pub(super) rules: Option<InForce>,
+    /// Where conditions find heads.
+    pub(super) heads: Arc<dyn ReadBack + Send + Sync>,
     pub(super) stop: CancellationToken,
     /// Changes with every batch of events.
     pub(super) pulse: watch::Sender<u64>,
@@ -43,7 +48,7 @@ impl Recorder {
     pub(super) fn spawn(
         self,
         events: Receiver,
-    ) -> Result<JoinHandle<Result<(), Failure>>, Failure> {
+    ) -> Result<JoinHandle<Result<Verdict, Failure>>, Failure> {
         let thread = std::thread::Builder::new()
             .name("recorder".to_owned())
             .spawn(move || self.run(events))
@@ -51,7 +56,7 @@ impl Recorder {
         Ok(thread)
     }
 
-    fn run(mut self, mut events: Receiver) -> Result<(), Failure> {
+    fn run(mut self, mut events: Receiver) -> Result<Verdict, Failure> {
         let (mut batch, mut positions) = (Vec::new(), Vec::new());
         while events.take(&mut batch) {
             self.take(&batch, &mut positions);
@@ -66,12 +71,16 @@ impl Recorder {
         };
         let timeline = read(&timeline);
         lock(&self.status).ended = true;
+        let verdict = self.rules.as_ref().map_or_else(Verdict::default, |rules| {
+            rules.judge(&timeline, Some(&HeadsOf::new(Arc::clone(&self.heads))))
+        });
         self.tell(|output| {
             output.changes(&timeline, &changes)?;
+            output.expectations(&verdict)?;
             output.finish(&timeline, false)
         });
         drop(timeline);
-        self.output_failed.map_or(Ok(()), Err)
+        self.output_failed.map_or(Ok(verdict), Err)
     }
 
     /// Hands lines to the output; one that fails is dropped, and the recording goes on.

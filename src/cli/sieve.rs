@@ -1,4 +1,4 @@
-//! `--filter`: which rows a headless run prints, and what it counts then.
+//! `--filter`: which rows a run without a screen takes, and what it counts then.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::event::ConnId;
 use crate::timeline::filter::{Filter, FilterError, HeadsOf, Row};
 use crate::timeline::row::Message;
-use crate::timeline::{Exchange, ReadBack, Session, Summary, Timeline};
+use crate::timeline::{Exchange, Finding, Level, ReadBack, Remark, Session, Summary, Timeline};
 
 use super::failure::Failure;
 
@@ -68,6 +68,24 @@ impl Sieve {
         self.filter.selects_session(session, rows)
     }
 
+    /// Tells whether a finding is to be printed: its packet is, or, of a finding of no one packet, its
+    /// session. `None`: it belongs to neither, and no filter can say.
+    pub(super) fn takes_finding(&self, timeline: &Timeline, finding: &Finding) -> Option<bool> {
+        if let Some(row) = nth(timeline.exchanges(), finding.exchange) {
+            return Some(self.takes_exchange(timeline, row));
+        }
+        let session = nth(timeline.sessions(), finding.session)?;
+        Some(self.takes_session(timeline, session))
+    }
+
+    /// Tells whether a note is to be printed: those about the capture itself and about exchanges that are.
+    pub(super) fn takes_remark(&self, timeline: &Timeline, remark: &Remark) -> bool {
+        match nth(timeline.exchanges(), remark.exchange) {
+            Some(row) => self.takes_exchange(timeline, row),
+            None => remark.exchange.is_some() || remark.conn.is_none(),
+        }
+    }
+
     /// Counts an exchange that is printed.
     pub(super) fn count_exchange(&mut self, exchange: &Exchange) {
         let bytes = |message: &Option<Message>| {
@@ -84,6 +102,18 @@ impl Sieve {
         }
     }
 
+    /// Counts a finding that is printed.
+    pub(super) fn count_finding(&mut self, finding: &Finding) {
+        let shown = &mut self.shown;
+        let count = match finding.level {
+            Level::Error => &mut shown.errors,
+            Level::Warning => &mut shown.warnings,
+            Level::Note => &mut shown.notes,
+            Level::Off => return,
+        };
+        *count = count.saturating_add(1);
+    }
+
     /// Returns the totals of what was printed, with this many sessions.
     pub(super) fn summary(&self, sessions: usize) -> Summary {
         Summary {
@@ -91,4 +121,9 @@ impl Sieve {
             ..self.shown
         }
     }
+}
+
+/// Returns row number `no` of rows that count from 1.
+fn nth<T>(rows: &[T], no: Option<u32>) -> Option<&T> {
+    rows.get(usize::try_from(no?).ok()?.checked_sub(1)?)
 }

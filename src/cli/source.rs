@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::capture::{self, Reader, Record};
+use crate::capture::{self, Appender, Reader, Record};
 use crate::event::{ConnId, Event};
 
 use super::failure::{Failure, WithHint};
@@ -102,6 +102,14 @@ impl Source {
         }
     }
 
+    /// Returns what adds notes to the one file that was read, or why nothing can be added.
+    pub(super) fn appender(&self) -> Result<Appender, String> {
+        let [lane] = self.lanes.as_slice() else {
+            return Err("several files are open: open the one to write into alone".to_owned());
+        };
+        Appender::after(&lane.reader, &lane.path).map_err(refusal)
+    }
+
     /// Returns the next step in order of time; `None` at the end of all files.
     pub(super) fn next(&mut self) -> Option<Result<Step, Failure>> {
         let alone = self.lanes.len() == 1;
@@ -139,7 +147,8 @@ impl Source {
         event.at = lane
             .moment(&event)
             .saturating_sub(Duration::from_nanos(start_ns));
-        if !alone {
+        // What belongs to no connection has no number of its own.
+        if !alone && event.conn != ConnId(0) {
             let next = &mut self.next_conn;
             event.conn = *lane.conns.entry(event.conn).or_insert_with(|| {
                 let conn = ConnId(*next);
@@ -148,6 +157,14 @@ impl Source {
             });
         }
         Some(Ok(Step::Event { event, position }))
+    }
+}
+
+/// Says why nothing was added to a file, the reason first: there is one line for it.
+pub(super) fn refusal(error: capture::Error) -> String {
+    match error {
+        capture::Error::Append { reason, .. } => format!("not kept: {reason}"),
+        error => format!("not kept: {:#}", anyhow::Error::from(error)),
     }
 }
 

@@ -13,12 +13,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bits::check::Profile;
 use crate::capture::{CaptureFile, Options, Writer};
-use crate::relay::{Relay, queue};
+use crate::relay::{Outlet, Relay, queue};
 use crate::report::json::Ready;
 use crate::timeline::{Chunk, ReadBack, Span, Timeline};
-use crate::tui::{self, Ended, Look, Recording, Save, Screen, Status};
+use crate::tui::{self, Annotate, Ended, Look, Recording, Save, Screen, Status};
 
 use super::failure::{Failure, WithHint};
+use super::faults::InForce;
 use super::output::{Format, Output};
 use super::record::{self, Recorder, lock};
 use super::signal;
@@ -76,6 +77,8 @@ pub(super) struct Plan {
     /// Wall clock of the run's start, nanoseconds since 1970-01-01 UTC.
     pub(super) start_ns: u64,
     pub(super) until: Until,
+    /// The rules that the relay asks, if any.
+    pub(super) rules: Option<InForce>,
     pub(super) profile: Profile,
     pub(super) format: Format,
     pub(super) appearance: Appearance,
@@ -104,6 +107,31 @@ impl Plan {
             ""
         };
         format!("{sign}{} -> {}", listen.join(" "), self.upstream)
+    }
+
+    fn ready(&self, store: &Store) -> Ready {
+        let addresses = self.relay.addresses().iter().map(ToString::to_string);
+        Ready {
+            url: self.urls(),
+            listen: addresses.collect(),
+            upstream: Some(self.upstream.clone()),
+            capture: store.shown(),
+            seed: self.rules.as_ref().and_then(InForce::seed),
+        }
+    }
+
+    fn status(&self, store: &Store) -> Status {
+        Status {
+            title: self.title(),
+            log: self.security.notices.clone(),
+            recording: store.shown().map(|path| Recording {
+                path,
+                ..Recording::default()
+            }),
+            temporary: store.folder.is_some(),
+            start_ns: self.start_ns,
+            ..Status::default()
+        }
     }
 }
 
@@ -164,30 +192,12 @@ impl Stage {
         let Self { runtime, plan } = self;
         let on_screen = plan.format.wants_screen();
         let mut store = Store::make(&plan, on_screen)?;
-        let ready = Ready {
-            url: plan.urls(),
-            listen: (plan.relay.addresses().iter())
-                .map(ToString::to_string)
-                .collect(),
-            upstream: Some(plan.upstream.clone()),
-            capture: store.shown(),
-            seed: None,
-        };
+        let ready = plan.ready(&store);
         for notice in &plan.security.notices {
             say(notice);
         }
         let timeline = Arc::new(RwLock::new(Timeline::with_profile(plan.profile)));
-        let status = Arc::new(Mutex::new(Status {
-            title: plan.title(),
-            log: plan.security.notices.clone(),
-            recording: store.shown().map(|path| Recording {
-                path,
-                ..Recording::default()
-            }),
-            temporary: store.folder.is_some(),
-            start_ns: plan.start_ns,
-            ..Status::default()
-        }));
+        let status = Arc::new(Mutex::new(plan.status(&store)));
         let stop = CancellationToken::new();
         let screen_stop = Arc::new(AtomicBool::new(false));
         signal::watch(stop.clone(), screen_stop.clone())?;
@@ -198,6 +208,7 @@ impl Stage {
 
         let (pulse, beat) = watch::channel(0);
         let (sender, events) = queue();
+        let outlet = Outlet::from(sender);
         let recorder = Recorder {
             timeline: timeline.clone(),
             status: status.clone(),
@@ -205,17 +216,27 @@ impl Stage {
             output,
             output_failed: None,
             until_sessions: plan.until.sessions,
+            rules: plan.rules.clone(),
+            heads: store.read_back()?,
             stop: stop.clone(),
             pulse,
         }
         .spawn(events)?;
-        let relay = runtime.spawn(plan.relay.run(sender, stop.clone()));
+        let annotate = on_screen.then(|| annotator(&runtime, &outlet, &status));
+        let control = plan.rules.as_ref().map(InForce::control);
+        if let Some(rules) = plan.rules {
+            for event in rules.events() {
+                runtime.block_on(outlet.send(event));
+            }
+            runtime.spawn(rules.watch(outlet.clone(), stop.clone()));
+        }
+        let relay = runtime.spawn(plan.relay.run(outlet, stop.clone()));
         if let Some(idle) = plan.until.idle {
             runtime.spawn(stop_when_idle(beat, idle, stop.clone()));
         }
         let driver = runtime.spawn(driver(stop.clone()));
 
-        let ended = if on_screen {
+        let ended = if let Some(annotate) = annotate {
             let shown = tui::run(Screen {
                 timeline,
                 status: status.clone(),
@@ -223,6 +244,8 @@ impl Stage {
                 look: plan.appearance.look(),
                 stop: screen_stop,
                 save: store.saver(),
+                control,
+                annotate,
                 follow: true,
                 filter: String::new(),
             });
@@ -245,14 +268,39 @@ impl Stage {
             }
         }
         relayed.context("the relay has ended badly")?;
-        recorded?;
+        let verdict = recorded?;
         driven.context("the driver of the run has ended badly")??;
         if let Some(reason) = failed_recording(&status) {
             return Err(Failure::new(format!("the capture has stopped: {reason}"))
                 .hint("make room on the disk; what was recorded before is kept"));
         }
-        Ok(ExitCode::SUCCESS)
+        if on_screen {
+            for line in verdict.lines(false) {
+                say(&line);
+            }
+        }
+        verdict.write_junit()?;
+        Ok(if verdict.is_met() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::from(1)
+        })
     }
+}
+
+/// Makes what hands notes of a person to the recorder, as the relay hands it events.
+fn annotator(runtime: &Runtime, outlet: &Outlet, status: &Arc<Mutex<Status>>) -> Annotate {
+    let (runtime, outlet, status) = (runtime.handle().clone(), outlet.clone(), status.clone());
+    Box::new(move |event| {
+        if !runtime.block_on(outlet.send(event)) {
+            return Err("the recording is over".to_owned());
+        }
+        let recording = lock(&status).recording.clone();
+        Ok(match recording {
+            Some(Recording { failed: None, .. }) => "it is in the capture".to_owned(),
+            _ => "nothing is recorded: it goes with the screen".to_owned(),
+        })
+    })
 }
 
 /// Where a run's events go on disk.

@@ -3,24 +3,25 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use anyhow::Context;
 
-use crate::capture::{self, CaptureFile, Writer};
+use crate::capture::{Appender, Writer};
 use crate::event::Event;
 use crate::timeline::filter::Filter;
-use crate::timeline::{ReadBack, Remark, Timeline};
-use crate::tui::{self, Screen, Status};
+use crate::timeline::{Remark, Timeline};
+use crate::tui::{self, Annotate, Screen, Status};
 
 use super::check::Documents;
 use super::failure::Failure;
+use super::kept::{Kept, store};
 use super::output::{Format, Output};
 use super::record::{lock, write};
 use super::sieve::{self, Sieve};
 use super::signal;
-use super::source::{Source, Step};
+use super::source::{self, Source, Step};
 use super::stage::{self, Appearance};
 
 /// Show captures: on the screen, or as text or JSON
@@ -74,8 +75,7 @@ fn headless(
 ) -> Result<ExitCode, Failure> {
     // What a session became decides about its first exchange, too: a filter waits for the end.
     let at_end = filter.is_some() && !source.is_followed();
-    let needs_heads = filter.as_ref().is_some_and(Filter::needs_heads);
-    let mut kept = needs_heads.then(|| Kept::of(&source)).transpose()?;
+    let mut kept = Kept::for_filter(filter.as_ref(), &source)?;
     let heads = kept.as_ref().map(Kept::read_back).transpose()?;
     let sieve = filter.map(|filter| Sieve::new(filter, heads));
     let mut output = Output::new(args.format, source.start_ns()).through(sieve);
@@ -85,8 +85,10 @@ fn headless(
     while !stop.load(Ordering::Relaxed) {
         match source.next() {
             Some(Ok(Step::Event { event, position })) => {
-                let copy = kept.as_mut().and_then(|kept| kept.copy.as_mut());
-                let position = store(copy, &event, position)?;
+                let position = match &mut kept {
+                    Some(kept) => kept.store(&event, position)?,
+                    None => position,
+                };
                 timeline.apply(&event, position);
             }
             Some(Ok(Step::Note(text))) => {
@@ -121,51 +123,6 @@ fn headless(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Where heads and bodies are read back from while a source is read.
-struct Kept {
-    /// Goes away with the copy in it.
-    _folder: Option<tempfile::TempDir>,
-    /// Writes what positions do not read back from into our own form.
-    copy: Option<Writer>,
-    file: PathBuf,
-}
-
-impl Kept {
-    /// Uses the file itself where that is one of ours, else begins a copy of it.
-    fn of(source: &Source) -> Result<Self, Failure> {
-        if let Some(path) = source.direct() {
-            return Ok(Self {
-                _folder: None,
-                copy: None,
-                file: path.to_owned(),
-            });
-        }
-        let folder = stage::temporary_folder()?;
-        let file = folder.path().join("copy.pcapng");
-        let options = capture::Options {
-            start_ns: source.start_ns(),
-            ..capture::Options::default()
-        };
-        let copy = Writer::create(&file, options)?;
-        Ok(Self {
-            _folder: Some(folder),
-            copy: Some(copy),
-            file,
-        })
-    }
-
-    fn read_back(&self) -> Result<Arc<dyn ReadBack + Send + Sync>, Failure> {
-        Ok(Arc::new(CaptureFile::open(&self.file)?))
-    }
-
-    fn flush(&mut self) -> Result<(), Failure> {
-        if let Some(copy) = &mut self.copy {
-            copy.flush()?;
-        }
-        Ok(())
-    }
-}
-
 fn on_screen(args: &Args, source: Source, stop: &Arc<AtomicBool>) -> Result<ExitCode, Failure> {
     let names: Vec<String> = args
         .files
@@ -182,6 +139,13 @@ fn on_screen(args: &Args, source: Source, stop: &Arc<AtomicBool>) -> Result<Exit
     let mut kept = Kept::of(&source)?;
     let read_back = kept.read_back()?;
     let copy = kept.copy.take();
+    let annotate = Annotator {
+        timeline: timeline.clone(),
+        appender: Arc::new(Mutex::new(
+            Err("the capture is still being read".to_owned()),
+        )),
+    };
+    let appender = annotate.appender.clone();
 
     let loader = {
         let (timeline, status) = (timeline.clone(), status.clone());
@@ -189,7 +153,8 @@ fn on_screen(args: &Args, source: Source, stop: &Arc<AtomicBool>) -> Result<Exit
         std::thread::Builder::new()
             .name("loader".to_owned())
             .spawn(move || {
-                load(source, copy, &timeline, &status, &stop);
+                let appended = load(source, copy, &timeline, &status, &stop);
+                *appender.lock().unwrap_or_else(PoisonError::into_inner) = appended;
             })
             .context("cannot start reading")?
     };
@@ -200,6 +165,8 @@ fn on_screen(args: &Args, source: Source, stop: &Arc<AtomicBool>) -> Result<Exit
         look: args.appearance.look(),
         stop: stop.clone(),
         save: None,
+        control: None,
+        annotate: annotate.boxed(),
         follow: args.follow,
         filter: args.filter.clone().unwrap_or_default(),
     });
@@ -211,14 +178,35 @@ fn on_screen(args: &Args, source: Source, stop: &Arc<AtomicBool>) -> Result<Exit
     Ok(ExitCode::SUCCESS)
 }
 
-/// Reads the source to its end into the timeline; errors are shown, not fatal: what was read stays.
+/// Adds what people write to the file on the screen.
+struct Annotator {
+    timeline: Arc<RwLock<Timeline>>,
+    /// Why nothing can be added, while that is so.
+    appender: Arc<Mutex<Result<Appender, String>>>,
+}
+
+impl Annotator {
+    fn boxed(self) -> Annotate {
+        Box::new(move |event| {
+            let mut appender = self.appender.lock().unwrap_or_else(PoisonError::into_inner);
+            let appender = appender.as_mut().map_err(|why| why.clone())?;
+            let position = appender.add(&event).map_err(source::refusal)?;
+            let mut timeline = write(&self.timeline);
+            timeline.apply(&event, position);
+            timeline.take_changes();
+            Ok("it is in the file".to_owned())
+        })
+    }
+}
+
+/// Reads the source to its end into the timeline; tells how to add to its file. Errors are shown, not fatal: what was read stays.
 fn load(
     mut source: Source,
     mut copy: Option<Writer>,
     timeline: &RwLock<Timeline>,
     status: &Mutex<Status>,
     stop: &AtomicBool,
-) {
+) -> Result<Appender, String> {
     let mut over = false;
     while !over && !stop.load(Ordering::Relaxed) {
         let mut batch: Vec<(Event, u64)> = Vec::with_capacity(BATCH);
@@ -269,13 +257,7 @@ fn load(
         }
     }
     lock(status).ended = true;
-}
-
-fn store(copy: Option<&mut Writer>, event: &Event, position: u64) -> Result<u64, Failure> {
-    match copy {
-        Some(writer) => Ok(writer.write(event)?),
-        None => Ok(position),
-    }
+    source.appender()
 }
 
 /// Makes a remark about a capture as such.

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::bits::hresult::BG_E_SESSION_NOT_FOUND;
+use crate::bits::multipart::Parts;
 use crate::bits::packet::read_ack;
 use crate::bits::{Ack, Packet};
 use crate::event::{Close, Direction, Event, Leg, What};
@@ -12,7 +13,6 @@ use crate::timeline::{Exchange, Outcome, Session, SessionKind, Timeline};
 use crate::wire::{Conversation, Ending, Head, Item, Malformed, Seen, Stream};
 
 use super::held::Word;
-use super::parts::Parts;
 use super::run::Kind;
 use super::{Content, Error, Files};
 
@@ -233,6 +233,9 @@ impl Live {
         let (Some(session), Some(packet)) = (row.session, row.packet) else {
             return;
         };
+        if around.files.left_out.contains(&session) {
+            return;
+        }
         let sent = (packet == Packet::Fragment).then(|| {
             let run = around.files.run(session, Kind::Upload);
             let lay = row.range.map_or(Lay::Nowhere, |range| {
@@ -445,6 +448,7 @@ fn word(status: u16, ack: &Ack, row: &Exchange) -> Option<Word> {
 /// Returns where the content of an answer lies in the file.
 fn lay(status: u16, ack: &Ack, head: &Head) -> Lay {
     match (status, ack.range) {
+        _ if ack.peerdist => Lay::Nowhere,
         (200, _) => Lay::At(0, u64::MAX),
         (_, Some(range)) => Lay::At(range.first, range.last.saturating_add(1)),
         (_, None) if ack.multipart => Lay::Parts(Box::new(Parts::new(

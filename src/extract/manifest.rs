@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use crate::report::{text, unit};
-use crate::timeline::{Session, Timeline};
+use crate::timeline::{Session, SessionState as State, Timeline};
 
 use super::Error;
 use super::folder::Folder;
@@ -125,6 +125,7 @@ pub(super) fn rows(
                 }
             }
         }
+        let complete = gaps.is_empty() && run.total == Some(size);
         rows.push(FileRow {
             r#type: "file",
             name: session.name.to_string(),
@@ -135,7 +136,7 @@ pub(super) fn rows(
             size,
             total: run.total,
             sha256,
-            complete: gaps.is_empty() && run.total == Some(size),
+            complete,
             gaps,
             first_difference,
             url: match (&session.reply_url, run.kind) {
@@ -150,7 +151,7 @@ pub(super) fn rows(
             session: session.no,
             user_agent: session.user_agent.as_deref().map(str::to_owned),
             state: session.state.name(),
-            notes: notes(run),
+            notes: notes(run, session, complete),
         });
     }
     Ok(rows)
@@ -187,16 +188,23 @@ fn gaps(run: &Run, acknowledged: bool) -> Vec<Gap> {
     gaps
 }
 
-fn notes(run: &Run) -> Vec<String> {
+fn notes(run: &Run, session: &Session, complete: bool) -> Vec<String> {
     let mut notes = Vec::new();
     if run.too_far {
         notes.push(
             "Bytes too far behind the file's beginning for any file were left out.".to_owned(),
         );
     }
+    let arrived = run.kind == Kind::Download && session.state == State::Complete;
+    if arrived && !complete {
+        notes.push(
+            "For the peers this download is complete: what is missing here was not asked for, or passed and is missing from the capture."
+                .to_owned(),
+        );
+    }
     if run.homeless > 0 {
         notes.push(format!(
-            "{} bytes did not say where in the file they belong and were left out.",
+            "{} bytes were left out: they do not say where in the file they belong, or are hashes of it (PeerDist).",
             run.homeless
         ));
     }

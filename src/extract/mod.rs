@@ -10,10 +10,9 @@ mod folder;
 mod held;
 mod manifest;
 mod name;
-mod parts;
 mod run;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::bits::Ack;
@@ -63,6 +62,8 @@ struct Files {
     current: HashMap<(u32, Kind), usize>,
     /// How many runs a session has had.
     counts: HashMap<(u32, Kind), u32>,
+    /// Sessions whose files nobody wants.
+    left_out: HashSet<u32>,
 }
 
 /// Content that passes: bytes, or why there are none.
@@ -76,8 +77,19 @@ impl<'t> Extraction<'t> {
     /// Begins to rebuild the files of `timeline`'s sessions in the folder `out`, which is made if need
     /// be. Nothing that is there already is touched.
     pub fn begin(timeline: &'t Timeline, out: &Path) -> Result<Self, Error> {
+        Self::begin_some(timeline, out, |_| true)
+    }
+
+    /// Begins as [`Extraction::begin`] does, for the files of sessions that `wants` wants only.
+    pub fn begin_some(
+        timeline: &'t Timeline,
+        out: &Path,
+        wants: impl Fn(&Session) -> bool,
+    ) -> Result<Self, Error> {
+        let (wanted, unwanted): (Vec<&Session>, Vec<&Session>) =
+            timeline.sessions().iter().partition(|row| wants(row));
         let mut names: Vec<String> = manifest::NAMES.map(str::to_owned).to_vec();
-        for session in timeline.sessions() {
+        for session in wanted {
             let name = name::safe(&session.name);
             let kinds: &[Kind] = match session.kind {
                 SessionKind::Download => &[Kind::Download],
@@ -106,6 +118,7 @@ impl<'t> Extraction<'t> {
                 runs: Vec::new(),
                 current: HashMap::new(),
                 counts: HashMap::new(),
+                left_out: unwanted.iter().map(|session| session.no).collect(),
             },
         })
     }
@@ -239,7 +252,8 @@ impl Files {
     fn note_empty(&mut self, session: &Session) {
         let uploads = matches!(session.kind, SessionKind::Upload | SessionKind::UploadReply);
         let none = !self.counts.contains_key(&(session.no, Kind::Upload));
-        if uploads && session.total == Some(0) && none {
+        let wanted = !self.left_out.contains(&session.no);
+        if wanted && uploads && session.total == Some(0) && none {
             let index = self.run(session.no, Kind::Upload);
             if let Some(run) = self.runs.get_mut(index) {
                 run.total = Some(0);

@@ -253,6 +253,8 @@ pub type BitsField = crate::bits::header::Name;
 /// Changes to a head.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Edit {
+    /// Minor version of HTTP/1 that the start line of the head says: 0 or 1.
+    pub version: Option<u8>,
     pub status: Option<u16>,
     pub reason: Option<String>,
     /// Name and value as they are to be written.
@@ -285,6 +287,9 @@ pub enum BitsValue {
     /// Relative to the value that the message would have: of `received`, to what the server answered, or
     /// at a request stage to the byte after the fragment.
     Relative(i64),
+    /// Relative to the size of the whole file, as the Content-Range of the request (or else of the response)
+    /// tells it.
+    OfTotal(i64),
 }
 
 /// With which field name an error code is sent.

@@ -13,13 +13,16 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use super::board::Board;
 use super::connection::{self, Shared};
 use super::dial::Dial;
+use super::perform::{self, Entry};
 use super::shake::Beginning;
 use super::stream::{Socket, Stream as _};
 use super::tap::Tap;
 use super::tls::Acceptor;
 use crate::event::{ConnId, Fact, Leg, What};
+use crate::fault::verdict::Client;
 
 /// How long nothing is accepted after the system refused to: mostly it is out of file descriptors, and
 /// only the end of a connection helps.
@@ -28,7 +31,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Accepts until `stop` is cancelled, then waits for the connections that stand. Dropping it resets them.
 pub(super) async fn run<D: Dial + 'static>(
     shared: Arc<Shared<D>>,
-    listeners: Vec<TcpListener>,
+    mut listeners: Vec<TcpListener>,
     acceptor: Option<Acceptor>,
 ) {
     let acceptor = acceptor.map(Arc::new);
@@ -49,6 +52,10 @@ pub(super) async fn run<D: Dial + 'static>(
             biased;
             () = shared.stop.cancelled() => break,
             Some(_) = tasks.join_next() => continue,
+            () = refusing(shared.config.rules.as_deref()) => {
+                listeners = reopened(&shared, listeners).await;
+                continue;
+            }
             next = next => next,
         };
         let (stream, client, server) = match accepted {
@@ -72,29 +79,86 @@ pub(super) async fn run<D: Dial + 'static>(
             let text = format!("Before this one, connections could not be accepted: {error}.");
             tap.note(Leg::Client, text, Fact::Other).await;
         }
+        // Decided here, so that connections are counted in the order of their numbers.
+        let with = Client {
+            address: client,
+            tls: acceptor.is_some(),
+        };
+        let rules = shared.config.rules.as_deref();
+        let verdict = rules.map(|board| perform::decide(board, conn, shared.start, with));
         let shared = Arc::clone(&shared);
         let acceptor = acceptor.clone();
         tasks.spawn(async move {
-            let stream = match acceptor {
-                None => Some(Socket::Plain(stream)),
-                Some(acceptor) => {
-                    let beginning = Beginning {
-                        tap: &tap,
-                        local: server.ip(),
-                        limit: shared.config.handshake_wait,
-                        stop: &shared.stop,
-                    };
-                    beginning.open(&acceptor, stream, None).await
+            let entry = match (shared.config.rules.as_deref(), verdict) {
+                (Some(board), Some(verdict)) => {
+                    perform::connect(board, &tap, conn, with, verdict, &stream).await
                 }
+                _ => Some(Entry::of(with)),
             };
-            if let Some(stream) = stream {
-                connection::run(&shared, conn, stream).await;
+            if let Some(entry) = entry {
+                let beginning = Beginning {
+                    tap: &tap,
+                    local: server.ip(),
+                    limit: shared.config.handshake_wait,
+                    stop: &shared.stop,
+                };
+                let begun = match &acceptor {
+                    None => Some(Socket::Plain(stream)),
+                    Some(acceptor) => beginning.open(acceptor, stream, entry.tls).await,
+                };
+                match (begun, shared.config.rules.as_deref()) {
+                    (Some(stream), _) => connection::enter(&shared, conn, stream, entry).await,
+                    (None, Some(board)) => board.leave(conn),
+                    (None, None) => {}
+                }
             }
             drop(place);
         });
     }
     drop(listeners);
     while tasks.join_next().await.is_some() {}
+}
+
+/// Waits until a rule has the ports refuse new connections.
+async fn refusing(rules: Option<&Board>) {
+    match rules {
+        Some(board) => board.refusing().await,
+        None => pending().await,
+    }
+}
+
+/// Closes the ports for as long as a rule says, and opens the same ones again.
+async fn reopened<D>(shared: &Shared<D>, listeners: Vec<TcpListener>) -> Vec<TcpListener> {
+    let mut addresses: Vec<SocketAddr> = (listeners.iter())
+        .filter_map(|listener| listener.local_addr().ok())
+        .collect();
+    drop(listeners);
+    let rules = shared.config.rules.as_deref();
+    let mut open = Vec::new();
+    while !addresses.is_empty() {
+        let until = rules
+            .and_then(Board::refuses)
+            .unwrap_or_else(|| super::tap::now() + PAUSE);
+        if rules.is_some_and(|board| board.refuses().is_none()) {
+            let mut left = Vec::new();
+            for address in addresses {
+                match TcpListener::bind(address).await {
+                    Ok(listener) => open.push(listener),
+                    // Somebody else may have taken the port: it is tried again.
+                    Err(_) => left.push(address),
+                }
+            }
+            addresses = left;
+            if addresses.is_empty() {
+                break;
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep_until(until) => {}
+            () = shared.stop.cancelled() => break,
+        }
+    }
+    open
 }
 
 /// Takes the next connection from whichever listener has one, with both of its addresses.

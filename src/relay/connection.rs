@@ -17,6 +17,7 @@ use super::Config;
 use super::answer::{self, DialError};
 use super::dial::{Dial, Dialled};
 use super::intake::{Discarded, Intake, Run, Taken, is_reset, peer};
+use super::perform::{self, Desk, Entry};
 use super::queue::Outlet;
 use super::state::{Over, Side, State, inward};
 use super::stream::Stream;
@@ -27,8 +28,8 @@ use crate::event::{Close, ConnId, Direction, Fact, Leg, What};
 /// closing with unread bytes would reset the connection, and the answer could be lost.
 ///
 /// RFC 9112 §9.6
-const LINGER_BYTES: u64 = 32 * 1024 * 1024;
-const LINGER_TIME: std::time::Duration = std::time::Duration::from_secs(2);
+pub(super) const LINGER_BYTES: u64 = 32 * 1024 * 1024;
+pub(super) const LINGER_TIME: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// What all connections of a relay share.
 #[derive(Debug)]
@@ -44,17 +45,46 @@ pub struct Shared<D> {
 /// Relays between `client` and a server that is dialled when the first bytes may go there. When this
 /// returns, both streams are closed and their ends are among the events; dropping it resets both.
 pub async fn run<C: Stream, D: Dial>(shared: &Shared<D>, conn: ConnId, client: C) {
+    enter(shared, conn, client, Entry::default()).await;
+}
+
+/// Does the same for a client of which something is known already.
+pub(super) async fn enter<C: Stream, D: Dial>(
+    shared: &Shared<D>,
+    conn: ConnId,
+    client: C,
+    entry: Entry,
+) {
     let both_legs = shared.config.both_legs;
     let tap = Tap::new(conn, shared.start, shared.events.clone(), both_legs);
     let state = State::new(&shared.config, tap);
     let client = Side::new(client, Leg::Client);
-    let main = pin!(converse(&state, &client, &shared.dialler));
-    let guard = pin!(state.guard(&shared.stop));
-    let upstream = guarded(&state, main, guard).await;
-    state.finish(&client).await;
-    if let Some(upstream) = upstream {
-        state.finish(&upstream).await;
-    }
+    let rules = shared.config.rules.as_deref();
+    let desk = rules.map(|board| Desk::open(board, conn, shared.start, entry));
+    let kill = desk.as_ref().map(Desk::killed).unwrap_or_default();
+    let guard = pin!(state.guard(&shared.stop, &kill));
+    let upstream = match &desk {
+        None => {
+            let main = pin!(converse(&state, &client, &shared.dialler));
+            guarded(&state, main, guard).await
+        }
+        Some(desk) => {
+            let main = Box::pin(perform::converse(&state, &client, &shared.dialler, desk));
+            guarded(&state, pin!(main), guard).await
+        }
+    };
+    drop(desk);
+    // Each is closed as soon as its own end is reached.
+    let upstream = async {
+        if let Some(upstream) = upstream {
+            state.finish(&upstream).await;
+        }
+    };
+    let client = async {
+        state.finish(&client).await;
+        drop(client);
+    };
+    tokio::join!(client, upstream);
 }
 
 /// Runs `main` to its end. `guard` only ever ends the connection, upon which `main` has to come to its end.
@@ -119,7 +149,21 @@ async fn converse<C: Stream, D: Dial>(
             return None;
         }
     };
-    let upstream = Side::new(opened.stream, Leg::Upstream);
+    let upstream = opened_at(state, dialled, opened).await;
+    let responses = Intake::new(Leg::Upstream);
+    tokio::join!(
+        pump(state, requests, client, &upstream, Some(first)),
+        pump(state, responses, &upstream, client, None),
+    );
+    Some(upstream)
+}
+
+/// Reports a new connection to the server that was begun at `dialled`.
+pub(super) async fn opened_at<S: Stream>(
+    state: &State<'_>,
+    dialled: Instant,
+    opened: Dialled<S>,
+) -> Side<S> {
     let opening = What::Opening {
         client: opened.client,
         server: opened.server,
@@ -129,16 +173,11 @@ async fn converse<C: Stream, D: Dial>(
     for note in opened.notes {
         state.tap.note(Leg::Upstream, note.text, note.fact).await;
     }
-    let responses = Intake::new(Leg::Upstream);
-    tokio::join!(
-        pump(state, requests, client, &upstream, Some(first)),
-        pump(state, responses, &upstream, client, None),
-    );
-    Some(upstream)
+    Side::new(opened.stream, Leg::Upstream)
 }
 
 /// Dials within the connect timeout. `None`: the connection is over, the client may have reset it.
-async fn dial<C: Stream, D: Dial>(
+pub(super) async fn dial<C: Stream, D: Dial>(
     state: &State<'_>,
     client: &Side<C>,
     dialler: &D,
@@ -199,7 +238,7 @@ async fn pump<F: Stream, T: Stream>(
 }
 
 /// Passes a FIN on. The side that sent it is not read any more but may still reset the connection.
-async fn ended<F: Stream, T: Stream>(state: &State<'_>, from: &Side<F>, to: &Side<T>) {
+pub(super) async fn ended<F: Stream, T: Stream>(state: &State<'_>, from: &Side<F>, to: &Side<T>) {
     let direction = inward(from.leg);
     state.tap.closed(from.leg, direction, Close::Fin).await;
     state.shut(to).await;
@@ -233,7 +272,7 @@ async fn give<F: Stream, T: Stream>(
 }
 
 /// Writes a run to `to` and reports what was written of it.
-async fn send<F: Stream, T: Stream>(
+pub(super) async fn send<F: Stream, T: Stream>(
     state: &State<'_>,
     direction: Direction,
     from: &Side<F>,
@@ -260,7 +299,7 @@ async fn send<F: Stream, T: Stream>(
 
 /// A write failed: whatever came before from the peer of `leg` is still passed on, then the connection
 /// is over.
-async fn refused(state: &State<'_>, leg: Leg, error: &io::Error) {
+pub(super) async fn refused(state: &State<'_>, leg: Leg, error: &io::Error) {
     let drained = {
         let mut books = state.books();
         let books = books.leg(leg);
@@ -280,7 +319,7 @@ async fn refused(state: &State<'_>, leg: Leg, error: &io::Error) {
     state.reset_by(leg).await;
 }
 
-enum Written {
+pub(super) enum Written {
     All,
     Failed(io::Error),
     /// While `to` was not ready, the sender of the bytes reset its own connection.
@@ -320,7 +359,7 @@ async fn write<F: Stream, T: Stream>(
 }
 
 /// Tells a client whose server cannot be reached: an answer to HTTP, a reset to anything else.
-async fn refuse<C: Stream>(
+pub(super) async fn refuse<C: Stream>(
     state: &State<'_>,
     client: &Side<C>,
     mut requests: Intake,

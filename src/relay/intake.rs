@@ -5,6 +5,7 @@
 //! byte is gone. They are held neither beyond the end of the stream nor for longer than `head_wait`.
 //! Knows nothing of the stream that the bytes go to.
 
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
@@ -20,13 +21,15 @@ use super::state::{Side, State, at, inward};
 use super::stream::Stream;
 use super::tap;
 use super::watch::Found;
-use crate::event::{Direction, Fact, Leg};
-use crate::wire;
+use crate::event::{Close, Direction, Fact, Leg};
+use crate::wire::{self, Seen};
 
 /// Reads that expect little go through the stack and take no buffer, so that an idle connection costs none.
 const SMALL: usize = 8 * 1024;
 /// What the first read of a body asks for.
 const FIRST: usize = 64 * 1024;
+/// How much may be read ahead while nothing may be forwarded, to meet the end of the stream.
+const AHEAD: usize = 256 * 1024;
 /// The largest read. Larger ones leave the processor's cache before they are written.
 const LARGE: usize = buffer::LEN - SMALL;
 
@@ -38,6 +41,28 @@ pub(super) struct Run {
     pub(super) bytes: Bytes,
     /// Which bytes of the direction are content.
     pub(super) content: Vec<Range<u64>>,
+    /// What was found in them, where rules have to know it.
+    pub(super) seen: Vec<Seen>,
+}
+
+impl Run {
+    /// Returns the number of the first byte after it.
+    pub(super) fn end(&self) -> u64 {
+        self.start.saturating_add(self.bytes.len() as u64)
+    }
+
+    /// Returns the bytes from `from` to `to` with the same content, clipped to what there is.
+    pub(super) fn part(&self, from: u64, to: u64) -> Self {
+        let from = from.clamp(self.start, self.end());
+        let to = to.clamp(from, self.end());
+        let index = |at: u64| usize::try_from(at.saturating_sub(self.start)).unwrap_or(usize::MAX);
+        Self {
+            start: from,
+            bytes: self.bytes.slice(index(from)..index(to)),
+            content: self.content.clone(),
+            seen: Vec::new(),
+        }
+    }
 }
 
 /// What [`Intake::take`] got.
@@ -78,6 +103,11 @@ pub(super) struct Intake {
     room: usize,
     wanted: u64,
     found: Found,
+    /// Whether rules may change what passes: what comes from the server is then reported by whoever
+    /// forwards it.
+    ruled: bool,
+    /// What was read before it was asked for.
+    ahead: VecDeque<io::Result<Bytes>>,
 }
 
 impl Intake {
@@ -98,7 +128,52 @@ impl Intake {
             room: SMALL,
             wanted: 0,
             found: Found::default(),
+            ruled: false,
+            ahead: VecDeque::new(),
         }
+    }
+
+    /// Makes the intake of what the peer of `from` sends on a connection that has rules.
+    pub(super) fn ruled(from: Leg) -> Self {
+        Self {
+            ruled: true,
+            found: Found {
+                seen: Some(Vec::new()),
+                ..Found::default()
+            },
+            ..Self::new(from)
+        }
+    }
+
+    /// Reads ahead until the peer has ended the stream; whether it did so in order. Reads no more than
+    /// a bounded part: an end beyond it counts as a reset.
+    pub(super) async fn until_gone<S: Stream>(&mut self, from: &Side<S>) -> Close {
+        let gone = |got: &io::Result<Bytes>| match got {
+            Ok(bytes) if bytes.is_empty() => Some(Close::Fin),
+            Ok(_) => None,
+            Err(_) => Some(Close::Reset),
+        };
+        loop {
+            let held: usize = (self.ahead.iter().flatten()).map(Bytes::len).sum();
+            if let Some(how) = self.ahead.back().and_then(gone) {
+                return how;
+            }
+            if held >= AHEAD {
+                from.stream.gone().await;
+                return Close::Reset;
+            }
+            let got = poll_fn(|cx| self.poll_read(&from.stream, cx)).await;
+            self.ahead.push_back(got);
+        }
+    }
+
+    /// Gives up what was read ahead.
+    pub(super) fn take_ahead(&mut self) -> Vec<Bytes> {
+        std::mem::take(&mut self.ahead)
+            .into_iter()
+            .flatten()
+            .filter(|bytes| !bytes.is_empty())
+            .collect()
     }
 
     /// Reads once. `None`: the connection is over.
@@ -147,6 +222,9 @@ impl Intake {
         from: &Side<S>,
         deadline: Option<Instant>,
     ) -> Option<Option<io::Result<Bytes>>> {
+        if let Some(got) = self.ahead.pop_front() {
+            return Some(Some(got));
+        }
         let read = poll_fn(|cx| self.poll_read(&from.stream, cx));
         let read = async {
             tokio::select! {
@@ -205,9 +283,10 @@ impl Intake {
         let settled = {
             let mut books = state.books();
             books.moved(None);
-            books.watch.feed(self.stream, &bytes, &mut self.found);
-            self.wanted = books.watch.wanted(self.stream);
-            books.watch.settled(self.stream)
+            let watch = books.reading(self.from);
+            watch.feed(self.stream, &bytes, &mut self.found);
+            self.wanted = watch.wanted(self.stream);
+            watch.settled(self.stream)
         };
         self.report(state, start, &bytes).await;
         let end = if self.holds {
@@ -220,10 +299,12 @@ impl Intake {
 
     async fn report(&mut self, state: &State<'_>, start: u64, bytes: &Bytes) {
         let content = &self.found.content;
-        state
-            .tap
-            .data(self.from, self.direction, start, bytes, content)
-            .await;
+        if !self.ruled || self.from == Leg::Client {
+            state
+                .tap
+                .data(self.from, self.direction, start, bytes, content)
+                .await;
+        }
         if let Some((offset, reason)) = self.found.opaque.take() {
             let text = format!(
                 "From byte {offset} on, what the {} sends is passed on unread: {reason}.",
@@ -261,7 +342,16 @@ impl Intake {
             start,
             bytes: run,
             content: self.found.content.clone(),
+            seen: self.seen(),
         }
+    }
+
+    fn seen(&mut self) -> Vec<Seen> {
+        self.found
+            .seen
+            .as_mut()
+            .map(std::mem::take)
+            .unwrap_or_default()
     }
 
     /// Gives up everything that is held.
@@ -273,6 +363,7 @@ impl Intake {
             start,
             bytes: std::mem::take(&mut self.held).freeze(),
             content: Vec::new(),
+            seen: self.seen(),
         }
     }
 
@@ -294,7 +385,9 @@ impl Intake {
         let broken = {
             let mut books = state.books();
             books.moved(None);
-            books.watch.finish(self.stream, &mut self.found);
+            books
+                .reading(self.from)
+                .finish(self.stream, &mut self.found);
             books.leg(self.from).broken
         };
         self.report(state, self.read, &Bytes::new()).await;

@@ -27,21 +27,25 @@ use tokio_util::sync::CancellationToken;
 
 mod accept;
 mod answer;
+pub mod board;
 mod buffer;
 pub mod connection;
 pub mod dial;
 mod intake;
+pub mod perform;
 pub mod queue;
 mod shake;
 mod state;
 pub mod stream;
 mod tap;
 pub mod tls;
-mod verdict;
+pub mod verdict;
 mod watch;
 
 pub use answer::DialError;
+pub use board::Board;
 pub use queue::{Outlet, queue};
+pub use verdict::Decide;
 
 /// How many events a channel to a task should hold: one event may hold 256 KiB, so that this bounds the
 /// memory in between to 16 MiB. A thread takes [`queue()`], which counts bytes.
@@ -90,6 +94,8 @@ pub struct Config {
     pub both_legs: bool,
     /// The moment from which events count their time; `None`: that of [`Relay::run`].
     pub start: Option<Instant>,
+    /// Who decides what is to happen to messages; `None`: nobody, everything passes.
+    pub rules: Option<Arc<Board>>,
 }
 
 impl Config {
@@ -112,6 +118,7 @@ impl Config {
             grace: Duration::from_secs(5),
             both_legs: false,
             start: None,
+            rules: None,
         }
     }
 }

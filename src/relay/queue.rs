@@ -37,7 +37,7 @@ pub enum Outlet {
 
 impl Outlet {
     /// Hands over an event once there is room; whether anybody is there to take it.
-    pub(super) async fn send(&self, event: Event) -> bool {
+    pub async fn send(&self, event: Event) -> bool {
         match self {
             Self::Nobody => false,
             Self::Channel(channel) => channel.send(event).await.is_ok(),

@@ -57,7 +57,11 @@ impl Beginning<'_> {
             Ok(Some(HANDSHAKE)) => {}
             Ok(None) => return Some(Socket::Plain(stream)),
             Ok(Some(_)) => {
-                let text = "This client speaks without TLS on a port that offers it.".to_owned();
+                let mut text =
+                    "This client speaks without TLS on a port that offers it.".to_owned();
+                if fault.is_some() {
+                    text.push_str(" The handshake that a rule was to break does not take place.");
+                }
                 self.tap.note(Leg::Client, text, Fact::Other).await;
                 return Some(Socket::Plain(stream));
             }

@@ -10,10 +10,12 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::Config;
+use super::perform::{Ruled, part};
 use super::stream::Stream;
 use super::tap::{self, Tap};
 use super::watch::Watch;
@@ -34,6 +36,8 @@ pub(super) enum Over {
     Closing,
     /// We close it in the middle of something: RST both ways, so that nobody takes a part for the whole.
     Cut,
+    /// A rule ends it, each end in its own way.
+    Ruled { client: Close, upstream: Close },
 }
 
 /// One stream of a connection. Dropping it resets the connection unless it was ended in order.
@@ -69,6 +73,8 @@ pub(super) struct State<'a> {
     pub(super) tap: Tap,
     over: OnceLock<Over>,
     books: Mutex<Books>,
+    /// Something that the other direction may wait for has changed.
+    changed: Notify,
 }
 
 /// What changes while the connection runs.
@@ -81,6 +87,8 @@ pub(super) struct Books {
     passed: Instant,
     client: LegBooks,
     upstream: LegBooks,
+    /// Where rules may change what passes.
+    pub(super) ruled: Option<Box<Ruled>>,
 }
 
 /// What has happened to one leg.
@@ -106,6 +114,14 @@ impl Books {
         match leg {
             Leg::Client => &mut self.client,
             Leg::Upstream => &mut self.upstream,
+        }
+    }
+
+    /// Returns the decoder of what the peer of `leg` sends. With rules each leg has its own conversation.
+    pub(super) fn reading(&mut self, leg: Leg) -> &mut Watch {
+        match (&mut self.ruled, leg) {
+            (Some(ruled), Leg::Upstream) => &mut ruled.beyond,
+            _ => &mut self.watch,
         }
     }
 
@@ -142,7 +158,25 @@ impl<'a> State<'a> {
                 passed: tap::now(),
                 client: LegBooks::default(),
                 upstream: LegBooks::default(),
+                ruled: None,
             }),
+            changed: Notify::new(),
+        }
+    }
+
+    /// Tells whoever waits in [`Self::until`] to look again.
+    pub(super) fn change(&self) {
+        self.changed.notify_waiters();
+    }
+
+    /// Waits until `look` finds something; `None` as soon as the connection is over.
+    pub(super) async fn until<T>(&self, look: impl Fn() -> Option<T>) -> Option<T> {
+        loop {
+            let changed = self.changed.notified();
+            if let Some(found) = look() {
+                return Some(found);
+            }
+            self.unless_over(changed).await?;
         }
     }
 
@@ -200,7 +234,14 @@ impl<'a> State<'a> {
                 side.orderly.store(true, Ordering::Relaxed);
             }
             Over::Reset(leg) if leg == side.leg => {}
-            Over::Reset(_) | Over::Cut => {
+            Over::Ruled { client, upstream }
+                if [client, upstream][usize::from(side.leg == Leg::Upstream)] == Close::Fin =>
+            {
+                self.shut(side).await;
+                part::drain(self, side).await;
+                side.orderly.store(true, Ordering::Relaxed);
+            }
+            Over::Reset(_) | Over::Cut | Over::Ruled { .. } => {
                 let written = self.books().leg(side.leg).written;
                 if let Some(written) = written {
                     sleep_until(written + BEFORE_RESET).await;
@@ -213,8 +254,9 @@ impl<'a> State<'a> {
     }
 
     /// Ends the connection when it has been idle for too long, or when `stop` is cancelled: at once if
-    /// no exchange is under way, else when it is over, at the latest after the grace period.
-    pub(super) async fn guard(&self, stop: &CancellationToken) {
+    /// no exchange is under way, else when it is over, at the latest after the grace period. `kill` ends
+    /// it whatever is under way.
+    pub(super) async fn guard(&self, stop: &CancellationToken, kill: &CancellationToken) {
         let mut grace: Option<Instant> = None;
         loop {
             let idle = self.idle_at();
@@ -229,6 +271,9 @@ impl<'a> State<'a> {
             tokio::select! {
                 () = stop.cancelled(), if grace.is_none() => {
                     grace = Some(tap::now() + self.config.grace);
+                }
+                () = kill.cancelled() => {
+                    return self.close(Over::Cut, "somebody at the proxy ended it").await;
                 }
                 () = quiet, if grace.is_some() => {
                     return self.close(Over::Closing, "the proxy shuts down").await;

@@ -9,6 +9,7 @@ use std::net::Shutdown;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::BufMut;
 use socket2::SockRef;
@@ -45,7 +46,15 @@ pub trait Stream: Send + Sync {
     fn broken(&self) -> impl Future<Output = ()> + Send {
         pending()
     }
+
+    /// Waits until the peer has ended or aborted the connection, without reading, where that can be known.
+    fn gone(&self) -> impl Future<Output = ()> + Send {
+        self.broken()
+    }
 }
+
+/// How often a socket that holds unread bytes is asked whether its peer has gone.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// Whether a read or write that moved less than it could have proves that the socket is drained: so it
 /// is where readiness is edge-triggered, and the next system call can be spared.
@@ -129,6 +138,20 @@ impl Stream for TcpStream {
         if self.ready(Interest::ERROR).await.is_err() {
             pending::<()>().await;
         }
+    }
+
+    async fn gone(&self) {
+        // Unread bytes keep a socket ready: its state changes, but nothing wakes for it.
+        let look = async {
+            loop {
+                match self.ready(Interest::READABLE | Interest::ERROR).await {
+                    Ok(ready) if ready.is_read_closed() || ready.is_error() => return,
+                    Ok(_) => tokio::time::sleep(LOOK).await,
+                    Err(_) => pending::<()>().await,
+                }
+            }
+        };
+        look.await;
     }
 }
 
@@ -332,6 +355,13 @@ impl Stream for Socket {
         match self {
             Self::Plain(stream) => stream.broken().await,
             Self::Tls(stream) => stream.wire.0.broken().await,
+        }
+    }
+
+    async fn gone(&self) {
+        match self {
+            Self::Plain(stream) => stream.gone().await,
+            Self::Tls(stream) => stream.wire.0.gone().await,
         }
     }
 }

@@ -5,7 +5,6 @@
 
 use std::ops::Range;
 
-use super::verdict::{self, Verdict};
 use crate::wire::{Conversation, Framing, Item, Malformed, Seen, Stream};
 
 /// Reads both directions of one connection along with the relay.
@@ -42,6 +41,8 @@ pub(super) struct Found {
     pub(super) content: Vec<Range<u64>>,
     /// From this offset on the direction is not read as HTTP, and why; said once.
     pub(super) opaque: Option<(u64, String)>,
+    /// Every item, in order, where rules have to know them.
+    pub(super) seen: Option<Vec<Seen>>,
 }
 
 impl Watch {
@@ -59,13 +60,10 @@ impl Watch {
 
     fn digest(&mut self, found: &mut Found) {
         let mut seen = std::mem::take(&mut self.seen);
-        for Seen {
-            stream,
-            exchange,
-            item,
-        } in seen.drain(..)
-        {
-            self.count(stream, exchange, &item);
+        for what in seen.drain(..) {
+            let Seen { stream, item, .. } = &what;
+            let stream = *stream;
+            self.count(stream, what.exchange, item);
             let sight = match stream {
                 Stream::Requests => &mut self.requests,
                 Stream::Responses => &mut self.responses,
@@ -76,20 +74,20 @@ impl Watch {
                         self.asks_for_head = head.method() == Some(b"HEAD");
                     }
                     sight.heads = sight.heads.saturating_add(1);
-                    sight.tunnel = framing == Framing::Tunnel;
-                    match verdict::decide(stream, &head) {
-                        Verdict::Pass => {}
-                    }
+                    sight.tunnel = *framing == Framing::Tunnel;
                 }
-                Item::Malformed { what, .. } => sight.malformed = Some(what),
-                Item::Data { offset, len } => content(found, offset, len),
+                Item::Malformed { what, .. } => sight.malformed = Some(*what),
+                Item::Data { offset, len } => content(found, *offset, *len),
                 Item::Opaque { offset, len } => {
-                    content(found, offset, len);
+                    content(found, *offset, *len);
                     if !std::mem::replace(&mut sight.opaque, true) {
-                        found.opaque = Some((offset, why(sight).to_owned()));
+                        found.opaque = Some((*offset, why(sight).to_owned()));
                     }
                 }
                 _ => {}
+            }
+            if let Some(kept) = &mut found.seen {
+                kept.push(what);
             }
         }
         self.seen = seen;
@@ -122,6 +120,12 @@ impl Watch {
     /// Returns how many content bytes are certain to come next.
     pub(super) fn wanted(&self, stream: Stream) -> u64 {
         self.conversation.decoder(stream).wanted()
+    }
+
+    /// Tells whether a direction is not read as HTTP any more, or has ended.
+    pub(super) fn is_unread(&self, stream: Stream) -> bool {
+        let decoder = self.conversation.decoder(stream);
+        decoder.is_opaque() || decoder.is_finished()
     }
 
     /// Tells whether the client has sent at least one complete request head.

@@ -5,21 +5,23 @@
 use serde::Serialize;
 
 use crate::bits::header::{self, Name};
-use crate::bits::{Packet, check, hresult};
+use crate::bits::{Packet, check, faults, hresult};
 
 /// What is known of something.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Explanation {
-    /// `hresult`, `context`, `packet`, `field`, `rule`.
+    /// `hresult`, `context`, `packet`, `field`, `rule`, `fault`.
     pub kind: &'static str,
     /// The symbolic name, or the spelling on the wire.
     pub name: String,
     /// The HRESULT, or the context's value.
     pub code: Option<u32>,
-    /// One clause, lower case; of a rule what must hold, a whole sentence.
+    /// One clause, lower case; of a rule what must hold, a whole sentence; of a fault what is done.
     pub meaning: String,
     /// What the Windows client does next: one clause; empty where no source says so.
     pub next: String,
+    /// How sure `next` is, of a fault.
+    pub basis: Option<&'static str>,
     pub source: String,
 }
 
@@ -27,7 +29,7 @@ pub struct Explanation {
 type Lookup = fn(&str) -> Option<Explanation>;
 
 /// The lookups in the order in which they are tried.
-const LOOKUPS: &[Lookup] = &[context, code, symbol, packet, field, rule];
+const LOOKUPS: &[Lookup] = &[context, code, symbol, packet, field, rule, fault];
 
 /// Returns what is known of `query`; its case does not matter.
 pub fn explain(query: &str) -> Option<Explanation> {
@@ -42,7 +44,8 @@ pub fn hint(query: &str) -> String {
         .chain((0..=8).filter_map(hresult::context_name))
         .chain(PACKETS.iter().map(|row| row.0))
         .chain(header::SPELLINGS.iter().map(|spelling| spelling.wire))
-        .chain(check::rules().map(|rule| rule.id));
+        .chain(check::rules().map(|rule| rule.id))
+        .chain(faults::faults().iter().map(|fault| fault.id));
     let nearest = known
         .map(|name| {
             (
@@ -56,7 +59,7 @@ pub fn hint(query: &str) -> String {
         Some((distance, name)) if distance <= wanted.len() / 3 && wanted.len() <= 100 => {
             format!("did you mean {name}?")
         }
-        _ => "codes look like 0x80072EFE, -2147012866, 12030, 416, BG_E_SESSION_NOT_FOUND, context 5, Fragment, BITS-Host-Id or BUP-FR-12".to_owned(),
+        _ => "codes look like 0x80072EFE, -2147012866, 12030, 416, BG_E_SESSION_NOT_FOUND, context 5, Fragment, BITS-Host-Id, BUP-FR-12 or F-11".to_owned(),
     }
 }
 
@@ -96,6 +99,7 @@ fn context(query: &str) -> Option<Explanation> {
         )
         .replace("arose in no error", "context of no error"),
         next: String::new(),
+        basis: None,
         source: "MC-BUP §2.2.1.2; Win32 BG_ERROR_CONTEXT".to_owned(),
     })
 }
@@ -118,6 +122,7 @@ fn code(query: &str) -> Option<Explanation> {
         code: Some(code),
         meaning,
         next: String::new(),
+        basis: None,
         source: "MC-BUP §1.8; the facility of the code".to_owned(),
     })
 }
@@ -171,6 +176,7 @@ fn named(known: hresult::Known) -> Explanation {
         code: Some(known.code),
         meaning: known.meaning.to_owned(),
         next: known.next.to_owned(),
+        basis: None,
         source: format!("{header}{next}"),
     }
 }
@@ -255,6 +261,7 @@ fn explained(name: &str, meaning: &str, next: &str, source: &str) -> Explanation
         code: None,
         meaning: meaning.to_owned(),
         next: next.to_owned(),
+        basis: None,
         source: source.to_owned(),
     }
 }
@@ -278,6 +285,7 @@ fn field(query: &str) -> Option<Explanation> {
         code: None,
         meaning,
         next: field_next(spelling.name).to_owned(),
+        basis: None,
         source: field_source(spelling.name).to_owned(),
     })
 }
@@ -290,7 +298,21 @@ fn rule(query: &str) -> Option<Explanation> {
         code: None,
         meaning: rule.says.to_owned(),
         next: String::new(),
+        basis: None,
         source: rule.source.to_owned(),
+    })
+}
+
+fn fault(query: &str) -> Option<Explanation> {
+    let fault = faults::find(query)?;
+    Some(Explanation {
+        kind: "fault",
+        name: fault.id.to_owned(),
+        code: None,
+        meaning: fault.injection.to_owned(),
+        next: fault.expected.to_owned(),
+        basis: Some(fault.basis.name()),
+        source: fault.source.to_owned(),
     })
 }
 
@@ -326,6 +348,7 @@ const fn field_source(name: Name) -> &'static str {
         Name::IfUnmodifiedSince => "MC-BUP §2.3; RFC 9110 §13.1.4",
         Name::LastModified => "RFC 9110 §8.8.2",
         Name::ETag => "RFC 9110 §8.8.3",
+        Name::Location => "RFC 9110 §10.2.2",
         Name::ContentType => "RFC 9110 §8.3",
         Name::UserAgent => "RFC 9110 §10.1.5",
         Name::Host => "RFC 9110 §7.2",
@@ -350,6 +373,9 @@ impl Explanation {
         if !self.next.is_empty() {
             text.push_str(&format!("\n  next    a Windows client {}", self.next));
         }
+        if let Some(basis) = self.basis {
+            text.push_str(&format!("\n  basis   {basis}"));
+        }
         text.push_str(&format!("\n  source  {}", self.source));
         text
     }
@@ -365,6 +391,7 @@ impl Explanation {
             code: Option<String>,
             meaning: &'l str,
             next: Option<&'l str>,
+            basis: Option<&'static str>,
             source: &'l str,
         }
         let line = Line {
@@ -378,6 +405,7 @@ impl Explanation {
             }),
             meaning: &self.meaning,
             next: Some(self.next.as_str()).filter(|next| !next.is_empty()),
+            basis: self.basis,
             source: &self.source,
         };
         super::json::line(&line)

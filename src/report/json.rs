@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::bits::check::Finding;
 use crate::bits::{ContentRange, hresult};
-use crate::timeline::{Exchange, Remark, Session, Summary, Timeline, WireError};
+use crate::timeline::{Exchange, Margin, Remark, Session, Summary, Timeline, WireError};
 
 use super::unit;
 
@@ -58,6 +58,7 @@ pub fn exchange(timeline: &Timeline, exchange: &Exchange, start_ns: u64) -> Stri
         .connection(exchange.conn)
         .and_then(|connection| connection.client)
         .map(|client| client.to_string());
+    let annotation = timeline.annotation(exchange.no);
     line(&ExchangeLine {
         r#type: "exchange",
         no: exchange.no,
@@ -82,7 +83,13 @@ pub fn exchange(timeline: &Timeline, exchange: &Exchange, start_ns: u64) -> Stri
             response_ms: between(times.response_begun, times.ended),
         },
         outcome: exchange.outcome.name(),
-        faults: [],
+        mark: annotation.is_some_and(|annotation| annotation.marked),
+        notes: annotation
+            .map(|annotation| annotation.comment.as_str())
+            .filter(|comment| !comment.is_empty())
+            .into_iter()
+            .collect(),
+        faults: exchange.faults.iter().map(AsRef::as_ref).collect(),
         rewrites: [],
         findings: timeline
             .findings_of(exchange.no)
@@ -248,7 +255,11 @@ struct ExchangeLine<'l> {
     error: Option<ErrorObject>,
     time: Parts,
     outcome: &'static str,
-    faults: [&'static str; 0],
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    mark: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<&'l str>,
+    faults: Vec<&'l str>,
     rewrites: [&'static str; 0],
     findings: Vec<&'static str>,
 }

@@ -1,27 +1,29 @@
 //! Findings as JUnit XML: a suite for each capture, a case for each session.
 
+use std::collections::BTreeMap;
+
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use crate::bits::check::{Finding, Level};
-use crate::timeline::{Session, Timeline};
+use crate::timeline::Session;
 
-use super::text;
+use super::{Checked, text};
 
-/// Returns the whole document for captures with their timelines; a finding at `fail_on` or above fails
-/// its case, others are told in the case's output.
-pub fn junit(captures: &[(&str, &Timeline)], fail_on: Level) -> String {
+/// Returns the whole document; a finding at `fail_on` or above fails its case, others are told in the
+/// case's output.
+pub fn junit(captures: &[Checked<'_>], fail_on: Level) -> String {
     let mut report = Report::new("bitstap check");
-    for (file, timeline) in captures {
-        let mut suite = TestSuite::new(*file);
-        for session in timeline.sessions() {
-            let of_session = |finding: &&Finding| finding.session == Some(session.no);
-            let found = timeline.findings().iter().filter(of_session);
+    for capture in captures {
+        let mut suite = TestSuite::new(capture.file);
+        let mut by_session = BTreeMap::<Option<u32>, Vec<&Finding>>::new();
+        for finding in capture.findings {
+            by_session.entry(finding.session).or_default().push(finding);
+        }
+        for session in &capture.sessions {
+            let found = by_session.remove(&Some(session.no)).unwrap_or_default();
             suite.add_test_case(case(&name(session), found, fail_on));
         }
-        let homeless = timeline
-            .findings()
-            .iter()
-            .filter(|finding| finding.session.is_none());
+        let homeless = by_session.into_values().flatten().collect();
         suite.add_test_case(case("outside sessions", homeless, fail_on));
         report.add_test_suite(suite);
     }
@@ -39,9 +41,10 @@ fn name(session: &Session) -> String {
     )
 }
 
-fn case<'f>(name: &str, found: impl Iterator<Item = &'f Finding>, fail_on: Level) -> TestCase {
-    let (failing, told): (Vec<&Finding>, Vec<&Finding>) =
-        found.partition(|finding| finding.level >= fail_on);
+fn case(name: &str, found: Vec<&Finding>, fail_on: Level) -> TestCase {
+    let (failing, told): (Vec<&Finding>, Vec<&Finding>) = found
+        .into_iter()
+        .partition(|finding| finding.level >= fail_on);
     let lines = |findings: &[&Finding]| {
         let lines: Vec<String> = findings.iter().map(|one| text::finding(one)).collect();
         lines.join("\n")

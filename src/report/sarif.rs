@@ -6,13 +6,7 @@ use serde_json::{Value, json};
 
 use crate::bits::check::{Finding, Level, Profile, rules};
 
-/// Findings of one capture.
-#[derive(Clone, Copy, Debug)]
-pub struct Checked<'c> {
-    /// The capture as the user named it.
-    pub file: &'c str,
-    pub findings: &'c [Finding],
-}
+use super::Checked;
 
 /// Returns the whole document.
 pub fn sarif(captures: &[Checked<'_>], profile: Profile) -> String {

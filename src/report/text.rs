@@ -52,6 +52,9 @@ fn remarks(exchange: &Exchange) -> String {
     if !matches!(exchange.outcome, Outcome::Complete) {
         words.push(format!("[{}]", exchange.outcome.name()));
     }
+    for rule in exchange.faults.iter() {
+        words.push(format!("[rule {}]", clean(rule, 80)));
+    }
     words.join(" ")
 }
 
@@ -148,7 +151,7 @@ pub fn summary(summary: &Summary) -> String {
 }
 
 /// Returns `1 session`, `2 sessions`.
-fn count(number: u64, word: &str) -> String {
+pub fn count(number: u64, word: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {word}{plural}")
 }
@@ -156,8 +159,7 @@ fn count(number: u64, word: &str) -> String {
 /// Returns `text` with everything that could move a terminal's cursor or reorder its line escaped, and
 /// cut to `width` characters.
 ///
-/// Names and URLs are a peer's bytes: C0 and C1 controls, DEL and the bidirectional controls of Unicode
-/// are shown as `\u{..}`.
+/// Names and URLs are a peer's bytes: what [`is_hidden`] is shown as `\u{..}`.
 pub fn clean(text: &str, width: usize) -> String {
     let mut shown = String::with_capacity(text.len().min(256));
     for (count, character) in text.chars().enumerate() {
@@ -165,18 +167,25 @@ pub fn clean(text: &str, width: usize) -> String {
             shown.push('~');
             break;
         }
-        let hidden = character.is_control()
-            || matches!(character, '\u{200E}' | '\u{200F}' | '\u{061C}' | '\u{FEFF}')
-            || ('\u{202A}'..='\u{202E}').contains(&character)
-            || ('\u{2066}'..='\u{2069}').contains(&character)
-            || matches!(character, '\u{2028}' | '\u{2029}');
-        if hidden {
+        if is_hidden(character) {
             shown.extend(character.escape_unicode());
         } else {
             shown.push(character);
         }
     }
     shown
+}
+
+/// Tells whether a character moves a terminal's cursor, shows nothing, changes the direction of others,
+/// or joins them: it may deceive whoever reads the line.
+///
+/// C0 and C1 controls, DEL; Unicode 16, `Default_Ignorable_Code_Point` and `Bidi_Control`
+pub fn is_hidden(character: char) -> bool {
+    character.is_control()
+        || matches!(u32::from(character),
+            0xAD | 0x34F | 0x61C | 0x115F..=0x1160 | 0x17B4..=0x17B5 | 0x180B..=0x180F | 0x200B..=0x200F
+            | 0x2028..=0x202E | 0x2060..=0x206F | 0x3164 | 0xFE00..=0xFE0F | 0xFEFF | 0xFFA0
+            | 0xFFF0..=0xFFFB | 0x1_BCA0..=0x1_BCA3 | 0x1_D173..=0x1_D17A | 0xE_0000..=0xE_0FFF)
 }
 
 #[cfg(test)]
@@ -189,6 +198,8 @@ mod tests {
         assert_eq!(clean("x\u{202E}gpj", 80), "x\\u{202e}gpj");
         assert_eq!(clean("line\r\nline", 80), "line\\u{d}\\u{a}line");
         assert_eq!(clean("\u{9b}31m", 80), "\\u{9b}31m");
+        assert_eq!(clean("ab\u{200b}\u{2066}c", 80), "ab\\u{200b}\\u{2066}c");
+        assert_eq!(clean("soft\u{ad}hyphen", 80), "soft\\u{ad}hyphen");
         assert_eq!(clean("abcdef", 3), "abc~");
         assert_eq!(clean("abc", 3), "abc");
     }

@@ -6,13 +6,16 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::bits::Request;
 use crate::event::{Close, ConnId, Direction, Event, Fact, Leg, Missing, Note, What};
 use crate::wire::{Conversation, Seen, Stream};
 
 use super::lane::{Lane, RunKind};
 use super::ledger::{Ledger, Locus};
 use super::open::{Half, Open};
+use super::place;
 use super::row::{Remark, Text};
+use super::twin::Twin;
 use super::uploads::Here;
 
 /// Where a request goes, in comparable form, and its target as sent.
@@ -23,6 +26,14 @@ pub(super) struct Place {
     /// Path with query.
     pub(super) path: Text,
     pub(super) target: Text,
+}
+
+impl Place {
+    /// Returns the host where the request names one.
+    pub(super) fn named(&self, request: &Request) -> Option<&Text> {
+        let named = request.host.is_some() || place::split(&self.target).0.is_some();
+        named.then_some(&self.host)
+    }
 }
 
 /// A connection that is not over.
@@ -38,6 +49,8 @@ pub(super) struct Live {
     pub(super) requests: Lane,
     pub(super) responses: Lane,
     pub(super) open: VecDeque<Open>,
+    /// The exchanges that ended last: the conversation's number and ours.
+    pub(super) recent: VecDeque<(u64, u32)>,
     /// An exchange may be over that is still among the open ones.
     pub(super) unsettled: bool,
     pub(super) here: Here,
@@ -55,6 +68,8 @@ pub(super) struct Live {
     pub(super) dialled: Option<Duration>,
     pub(super) has_upstream: bool,
     pub(super) upstream_ended: [bool; 2],
+    /// The upstream leg.
+    pub(super) twin: Option<Box<Twin>>,
     /// Who ended the connection first, for a sentence.
     pub(super) ended_by: Option<&'static str>,
 }
@@ -72,6 +87,7 @@ impl Live {
             requests: Lane::new(Stream::Requests),
             responses: Lane::new(Stream::Responses),
             open: VecDeque::new(),
+            recent: VecDeque::new(),
             unsettled: false,
             here: Here::default(),
             downloads: Vec::new(),
@@ -83,6 +99,7 @@ impl Live {
             dialled: None,
             has_upstream: false,
             upstream_ended: [false; 2],
+            twin: None,
             ended_by: None,
         }
     }
@@ -106,12 +123,12 @@ impl Live {
             return;
         }
         match event.leg {
-            Leg::Upstream => self.upstream(event, ledger),
+            Leg::Upstream => self.upstream(event, position, ledger),
             Leg::Client => self.client(event, position, seen, ledger),
         }
     }
 
-    fn upstream(&mut self, event: &Event, ledger: &mut Ledger) {
+    fn upstream(&mut self, event: &Event, position: u64, ledger: &mut Ledger) {
         let Some(row) = ledger.connections.get_mut(self.row) else {
             return;
         };
@@ -121,6 +138,10 @@ impl Live {
                 self.dialled = Some(event.at);
                 self.has_upstream = true;
                 self.upstream_ended = [false; 2];
+                ledger.two_legs = true;
+                self.settle_twin(true, ledger);
+                let joined = matches!(event.what, What::Joined { .. });
+                self.twin = Some(Twin::new(joined));
             }
             What::Opened => {
                 let since = self.dialled.map(|dialled| event.at.saturating_sub(dialled));
@@ -136,8 +157,40 @@ impl Live {
                 let [to_server, to_client] = &mut self.upstream_ended;
                 *to_server |= *direction == Direction::ToServer || *how == Close::Reset;
                 *to_client |= *direction == Direction::ToClient || *how == Close::Reset;
+                row.upstream_close = row.upstream_close.or(Some((*direction, *how)));
+                let streams = ended(*direction, *how);
+                if let Some(twin) = &mut self.twin {
+                    twin.end(self.locus.conn, streams, &self.open);
+                }
+                self.settle_twin(false, ledger);
             }
-            What::Data { .. } | What::Missing { .. } | What::Note(_) => {}
+            What::Data { direction, bytes } => {
+                let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+                self.pass_upstream(event.at, position, *direction, Some(bytes), len, ledger);
+            }
+            What::Missing { direction, len, .. } => {
+                self.pass_upstream(event.at, position, *direction, None, *len, ledger);
+            }
+            What::Note(_) => {}
+        }
+    }
+
+    fn pass_upstream(
+        &mut self,
+        at: Duration,
+        position: u64,
+        direction: Direction,
+        bytes: Option<&[u8]>,
+        len: u64,
+        ledger: &mut Ledger,
+    ) {
+        let stream = stream_of(direction);
+        let place = (self.locus.conn, at, position);
+        if let Some(twin) = &mut self.twin {
+            twin.take(stream, bytes, len, place, &self.open);
+            if stream == Stream::Responses {
+                self.settle_twin(false, ledger);
+            }
         }
     }
 
@@ -159,7 +212,7 @@ impl Live {
                 self.end_run(stream, |kind| kind != RunKind::Stray, ledger);
                 seen.clear();
                 self.talk.feed(stream, bytes, seen);
-                self.read(at, seen, ledger);
+                self.read(at, bytes, seen, ledger);
                 self.show_partial_head(stream, ledger);
             }
             What::Missing {
@@ -173,7 +226,10 @@ impl Live {
                 self.missing(stream, *len, *why, ledger);
                 seen.clear();
                 self.talk.skip(stream, *len, seen);
-                self.read(at, seen, ledger);
+                if *why == Missing::NotSeen && stream == Stream::Responses {
+                    self.unseen(seen, ledger);
+                }
+                self.read(at, &[], seen, ledger);
             }
             What::Closed { direction, how } => self.closed(at, *direction, *how, seen, ledger),
             What::Opened | What::Note(_) => {}
@@ -196,10 +252,7 @@ impl Live {
         len: u64,
         ledger: &mut Ledger,
     ) -> Option<Stream> {
-        let stream = match direction {
-            Direction::ToServer => Stream::Requests,
-            Direction::ToClient => Stream::Responses,
-        };
+        let stream = stream_of(direction);
         if let Some(row) = ledger.connections.get_mut(self.row) {
             let sum = match direction {
                 Direction::ToServer => &mut row.to_server,
@@ -245,12 +298,7 @@ impl Live {
                 (Direction::ToClient, _, true) => "the proxy ended the connection",
             });
         }
-        let streams: &[Stream] = match (how, direction) {
-            (Close::Reset, _) => &[Stream::Requests, Stream::Responses],
-            (Close::Fin, Direction::ToServer) => &[Stream::Requests],
-            (Close::Fin, Direction::ToClient) => &[Stream::Responses],
-        };
-        for &stream in streams {
+        for &stream in ended(direction, how) {
             self.end(stream, at, seen, ledger);
         }
         if self.requests.ended && self.responses.ended {
@@ -258,7 +306,8 @@ impl Live {
                 row.closed = row.closed.or(Some(at));
             }
             self.part(ledger);
-            ledger.findings.closed(self.locus.conn);
+            let by_server = self.ended_by.is_some_and(|by| by.starts_with("the server"));
+            ledger.findings.closed(self.locus.conn, by_server);
         }
     }
 
@@ -270,7 +319,7 @@ impl Live {
         self.lane(stream).ended = true;
         seen.clear();
         self.talk.finish(stream, seen);
-        self.read(at, seen, ledger);
+        self.read(at, &[], seen, ledger);
         self.end_run(stream, |_| true, ledger);
         for open in &mut self.open {
             match stream {
@@ -302,17 +351,20 @@ impl Live {
     /// Takes note that no event follows.
     pub(super) fn finish(&mut self, at: Duration, seen: &mut Vec<Seen>, ledger: &mut Ledger) {
         if self.requests.ended && self.responses.ended {
+            self.settle_twin(true, ledger);
             return;
         }
         self.ended_by.get_or_insert("the capture ends");
         self.end(Stream::Requests, at, seen, ledger);
         self.end(Stream::Responses, at, seen, ledger);
+        self.settle_twin(true, ledger);
         self.part(ledger);
     }
 
     fn note(&mut self, event: &Event, note: &Note, ledger: &mut Ledger) {
-        let exchange = self.open.front().map(|open| open.no);
+        let mut exchange = self.open.front().map(|open| open.no);
         match &note.fact {
+            Fact::Rule(fact) => exchange = self.ruled(event.at, fact, ledger),
             Fact::Answered { .. }
             | Fact::ConnectFailed {
                 status: Some(_), ..
@@ -324,10 +376,7 @@ impl Live {
                 self.ended_by = Some("the proxy ended the connection");
             }
             Fact::Opaque { direction, .. } if event.leg == Leg::Client => {
-                let stream = match direction {
-                    Direction::ToServer => Stream::Requests,
-                    Direction::ToClient => Stream::Responses,
-                };
+                let stream = stream_of(*direction);
                 if std::mem::replace(&mut self.lane(stream).opaque_told, true) {
                     return;
                 }
@@ -341,5 +390,21 @@ impl Live {
             exchange,
             text: note.text.clone(),
         });
+    }
+}
+
+const fn stream_of(direction: Direction) -> Stream {
+    match direction {
+        Direction::ToServer => Stream::Requests,
+        Direction::ToClient => Stream::Responses,
+    }
+}
+
+/// Returns what a close ends: a reset both directions.
+const fn ended(direction: Direction, how: Close) -> &'static [Stream] {
+    match (how, direction) {
+        (Close::Reset, _) => &[Stream::Requests, Stream::Responses],
+        (Close::Fin, Direction::ToServer) => &[Stream::Requests],
+        (Close::Fin, Direction::ToClient) => &[Stream::Responses],
     }
 }

@@ -98,7 +98,11 @@ impl Coverage {
     }
 
     fn arrived(&mut self, exchange: &Exchange) {
-        let body = exchange.response.as_ref().map_or(0, |message| message.body);
+        let response = exchange.response.as_ref();
+        if response.is_some_and(Message::is_hashes) {
+            return;
+        }
+        let body = response.map_or(0, |message| message.body);
         let (first, len) = match (exchange.packet, exchange.status, exchange.range) {
             (Some(Packet::Get), Some(200), _) => (0, body),
             (Some(Packet::Get), Some(206), Some(range)) => {

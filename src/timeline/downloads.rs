@@ -30,13 +30,14 @@ pub(super) enum Lies {
     At(u64),
     /// In parts.
     Parts,
-    /// It is not content of the file (an error page).
+    /// It is not content of the file (an error page, hashes of PeerDist).
     Nowhere,
 }
 
 /// Returns where the content of an answer lies.
 pub(super) fn lies(status: u16, ack: &Ack) -> Lies {
     match (status, ack.range) {
+        _ if ack.peerdist => Lies::Nowhere,
         (200, _) => Lies::At(0),
         (206, Some(range)) => Lies::At(range.first),
         (206, None) if ack.multipart => Lies::Parts,
@@ -44,7 +45,25 @@ pub(super) fn lies(status: u16, ack: &Ack) -> Lies {
     }
 }
 
+/// Returns the end of a sentence about what arrived: the peers have it, the capture may not.
+fn but(unseen: u64) -> String {
+    match unseen {
+        0 => String::new(),
+        1 => "; 1 byte of content is missing from this capture".to_owned(),
+        _ => format!("; {unseen} bytes of content are missing from this capture"),
+    }
+}
+
 impl Ledger {
+    /// Takes note that content of a download passed which the capture missed.
+    pub(super) fn download_unseen(&mut self, no: u32, len: u64) {
+        if let Some((row, book)) = self.session(no)
+            && row.kind == SessionKind::Download
+        {
+            book.unseen = book.unseen.saturating_add(len);
+        }
+    }
+
     /// Returns the upload whose reply lies at this place.
     pub(super) fn upload_replying_at(&self, place: &Place) -> Option<u32> {
         if self.index.replies.is_empty() {
@@ -86,6 +105,9 @@ impl Ledger {
             self.index.downloads.insert(key, session);
             session
         });
+        if let Some(begun) = self.exchange(no).map(|row| row.times.begun) {
+            self.resumed(session, begun, place.named(request), false);
+        }
         self.join(no, session);
         if let Some((row, book)) = self.session(session) {
             book.several |= request.wanted.len() > 1;
@@ -134,6 +156,7 @@ impl Ledger {
             return;
         }
         let total = match status {
+            200 if ack.peerdist => None,
             200 => ack.length,
             206 => ack.range.and_then(|range| range.total),
             416 => ack.total,
@@ -156,6 +179,33 @@ impl Ledger {
         let begins = packet == Packet::Get && matches!(status, 200 | 206);
         if begins && (missing || row.state == State::Open) {
             self.move_to(session, State::Uploading);
+        }
+    }
+
+    /// Takes note where a download was sent: what is asked for there belongs to it.
+    pub(super) fn download_redirected(&mut self, session: u32, locus: Locus, ack: &Ack) {
+        let Some(location) = ack.location.as_deref() else {
+            return;
+        };
+        let (host, path) = place::split(location);
+        if !path.starts_with('/') {
+            return;
+        }
+        let host = match host {
+            Some(host) => Some(self.texts.share(&host.to_ascii_lowercase())),
+            None => self.book(session).and_then(|book| book.host.clone()),
+        };
+        let Some(host) = host else {
+            return;
+        };
+        let key = (locus.ip(), host, self.texts.share(path));
+        let known = self.index.downloads.get(&key).copied();
+        let busy = known.is_some_and(|known| {
+            let row = self.session_row(known);
+            row.is_some_and(|row| !row.state.is_final())
+        });
+        if !busy {
+            self.index.downloads.insert(key, session);
         }
     }
 
@@ -264,6 +314,10 @@ impl Ledger {
                     format!("The answer to a GET broke off after {len} bytes."),
                 );
             }
+            200 | 206 if ack.peerdist => book.tale.tell(
+                row,
+                format!("The server sent hashes (PeerDist), {len} bytes: the content comes from other machines of the client's site, which no capture of this connection shows."),
+            ),
             200 if packet == Packet::Get => {
                 row.total = row.total.or(Some(len));
                 book.tale
@@ -285,6 +339,31 @@ impl Ledger {
                 ),
             },
             304 | 401 | 407 => {}
+            // Where one request is sent elsewhere, all are.
+            300..=303 | 305..=308
+                if row
+                    .story
+                    .iter()
+                    .any(|told| told.contains("was redirected")) => {}
+            300..=303 | 305..=308 => {
+                let to = ack.location.as_deref().map_or_else(
+                    || " to nowhere".to_owned(),
+                    |location| format!(" to {location}"),
+                );
+                book.tale.tell(
+                    row,
+                    format!("{name} was redirected{to} ({status}); a Windows client asks there, unless its job forbids it."),
+                );
+            }
+            416 => {
+                let size = row.total.map_or_else(String::new, |total| {
+                    format!(", the file has {total} bytes")
+                });
+                book.tale.tell(
+                    row,
+                    format!("The server has no such range of the file (416){size}."),
+                );
+            }
             412 => book.tale.tell(
                 row,
                 "The server answered 412: the file is not the one that the client began with."
@@ -304,8 +383,8 @@ impl Ledger {
         if failed {
             self.move_to(session, State::Failed);
         } else if whole_file && row.state != State::Complete {
-            book.tale
-                .tell(row, "All bytes of the file have arrived.".to_owned());
+            let sentence = format!("All bytes of the file have arrived{}.", but(book.unseen));
+            book.tale.tell(row, sentence);
             self.move_to(session, State::Complete);
         }
     }
@@ -330,10 +409,11 @@ impl Ledger {
             && !book.wanted.is_empty()
             && book.passed.contains(&book.wanted)
         {
-            book.tale.tell(
-                row,
-                "All ranges that were asked for have arrived.".to_owned(),
+            let sentence = format!(
+                "All ranges that were asked for have arrived{}.",
+                but(book.unseen)
             );
+            book.tale.tell(row, sentence);
             self.move_to(session, State::Complete);
         }
     }

@@ -9,6 +9,7 @@ use super::connection::Live;
 use super::ledger::Ledger;
 use super::open::{Half, Open};
 use super::row::Outcome;
+use super::wait;
 
 impl Live {
     /// Gives up exchanges whose rest lies in a direction that is not read any more.
@@ -39,12 +40,13 @@ impl Live {
             if open.requested == Half::Waiting || open.answered == Half::Waiting {
                 slot = slot.saturating_add(1);
             } else if let Some(open) = self.open.remove(slot) {
-                self.close_row(&open, at, ledger);
+                self.close_row(open, at, ledger);
             }
         }
     }
 
-    pub(super) fn close_row(&mut self, open: &Open, at: Duration, ledger: &mut Ledger) {
+    pub(super) fn close_row(&mut self, open: Open, at: Duration, ledger: &mut Ledger) {
+        self.retire(&open);
         let outcome = match (open.requested, open.answered) {
             (Half::Broken, _) | (_, Half::Broken) => Outcome::Malformed,
             (_, Half::Done) if open.injected => Outcome::Injected,
@@ -60,10 +62,11 @@ impl Live {
         row.times.ended = Some(at);
         let session = row.session;
         if let Some(session) = session {
-            self.tell_session(session, open, ledger);
+            self.tell_session(session, &open, ledger);
         }
         ledger.settle(open.no);
-        self.judge(open, ledger);
+        self.judge(&open, ledger);
+        self.part_twins(open, ledger);
     }
 
     /// Carries out what the end of an exchange does to its session.
@@ -95,8 +98,16 @@ impl Live {
                 }
             }
         }
-        if ack.is_none() || !whole {
-            ledger.unanswered(session, request, open.sent, self.ended_by);
+        let cut = ack.is_none() || !whole;
+        if cut {
+            let row = ledger.exchange(open.no);
+            let timer = row.and_then(|row| wait::timer(row, self.ended_by));
+            ledger.unanswered(session, request, open.sent, self.ended_by, timer);
+        }
+        // 401 and 407 ask for credentials, 416 for another offset: the client goes on at once.
+        let refused = open.status >= 400 && !matches!(open.status, 401 | 407 | 416);
+        if let Some((_, book)) = ledger.session(session) {
+            book.trouble = cut || refused;
         }
     }
 }

@@ -2,17 +2,19 @@
 
 use std::time::Duration;
 
+use crate::bits::multipart::Parts;
 use crate::bits::{self, Packet, Request};
 use crate::wire::{Ending, Framing, Head, Item, Seen, Stream};
 
 use super::connection::{Live, Place};
+use super::digest::Digest;
 use super::downloads::{self, Lies};
 use super::findings::Heads;
 use super::lane::RunKind;
 use super::ledger::{Ledger, number};
 use super::open::{Half, Open};
 use super::place;
-use super::row::{Exchange, Message, Outcome, Text, Times, WireError};
+use super::row::{Exchange, Faults, Message, Outcome, Text, Times, WireError};
 
 /// How many downloads one connection remembers.
 const KEPT_DOWNLOADS: usize = 64;
@@ -21,7 +23,14 @@ const KEPT_DOWNLOADS: usize = 64;
 const KEPT_OPEN: usize = 4096;
 
 impl Live {
-    pub(super) fn read(&mut self, at: Duration, seen: &mut Vec<Seen>, ledger: &mut Ledger) {
+    /// Takes items; those of content lie in `fresh`, the bytes that came just now.
+    pub(super) fn read(
+        &mut self,
+        at: Duration,
+        fresh: &[u8],
+        seen: &mut Vec<Seen>,
+        ledger: &mut Ledger,
+    ) {
         for found in seen.drain(..) {
             let stream = found.stream;
             if !matches!(found.item, Item::Stray { .. }) {
@@ -43,8 +52,14 @@ impl Live {
                         }
                     }
                 }
-                Item::Data { len, .. } | Item::Absent { len, .. } => {
+                Item::Data { offset, len } => {
+                    let bytes = self.slice(stream, fresh, offset, len);
                     self.content(stream, found.exchange, len, at, ledger);
+                    self.look_into(stream, found.exchange, len, bytes);
+                }
+                Item::Absent { len, .. } => {
+                    self.content(stream, found.exchange, len, at, ledger);
+                    self.look_into(stream, found.exchange, len, None);
                 }
                 Item::ChunkFraming { len, .. } => {
                     if let Some(message) = self.message(stream, found.exchange, ledger) {
@@ -144,7 +159,7 @@ impl Live {
             && let Some(open) = self.open.pop_front()
         {
             // Nobody pairs answers with so many requests any more.
-            self.close_row(&open, at, ledger);
+            self.close_row(open, at, ledger);
         }
         let no = number(ledger.exchanges.len());
         let empty = ledger.texts.share("");
@@ -168,6 +183,7 @@ impl Live {
             outcome: Outcome::InFlight,
             request,
             response: None,
+            faults: Faults::default(),
         });
         if let Some(row) = ledger.connections.get_mut(self.row) {
             row.exchanges = row.exchanges.saturating_add(1);
@@ -192,6 +208,8 @@ impl Live {
             sent: 0,
             came: 0,
             lies: Lies::Nowhere,
+            digest: Digest::default(),
+            parts: None,
             heads: Heads::default(),
         });
     }
@@ -309,6 +327,9 @@ impl Live {
             return;
         }
         let ack = bits::packet::read_ack(head);
+        if let Some(message) = row.response.as_mut().filter(|_| ack.peerdist) {
+            message.set_hashes();
+        }
         row.status = Some(status);
         row.received = ack.received;
         row.error = ack.error.map(|code| WireError {
@@ -332,58 +353,21 @@ impl Live {
             (open.session, open.request.packet)
         {
             ledger.download_answering(session, packet, status, &ack);
+            if (300..400).contains(&status) {
+                ledger.download_redirected(session, self.locus, &ack);
+            }
             if packet == Packet::Get {
                 open.lies = downloads::lies(status, &ack);
+                open.parts = (open.lies == Lies::Parts).then(|| {
+                    let kind = head.value("content-type").unwrap_or_default();
+                    Box::new(Parts::new(kind))
+                });
             }
         }
         open.ack = Some(Box::new(ack));
         if framing == Framing::Tunnel {
             open.answered = Half::Done;
             self.unsettled = true;
-        }
-    }
-
-    fn content(
-        &mut self,
-        stream: Stream,
-        wire: Option<u64>,
-        len: u64,
-        at: Duration,
-        ledger: &mut Ledger,
-    ) {
-        let Some(open) = self
-            .find(stream, wire)
-            .and_then(|slot| self.open.get_mut(slot))
-        else {
-            return;
-        };
-        let Some(row) = ledger.exchange(open.no) else {
-            return;
-        };
-        let session = row.session;
-        let message = match stream {
-            Stream::Requests => row.request.as_mut(),
-            Stream::Responses => row.response.as_mut(),
-        };
-        if let Some(message) = message {
-            message.body = message.body.saturating_add(len);
-            message.body_wire = message.body_wire.saturating_add(len);
-        }
-        let (before, packet) = match stream {
-            Stream::Requests => (&mut open.sent, Packet::Fragment),
-            Stream::Responses => (&mut open.came, Packet::Get),
-        };
-        let already = *before;
-        *before = before.saturating_add(len);
-        let Some(session) = session.filter(|_| open.request.packet == Some(packet)) else {
-            return;
-        };
-        match stream {
-            Stream::Requests => {
-                let start = open.request.range.map(|range| range.first);
-                ledger.upload_progress(session, start, already, len, at);
-            }
-            Stream::Responses => ledger.download_progress(session, open.lies, already, len, at),
         }
     }
 

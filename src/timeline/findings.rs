@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::bits::check::{Answered, Asked, Checker, Cut, Facts, Finding, Level, Profile};
+use crate::bits::check::{Answered, Asked, Checker, Cut, Facts, Finding, Level, Profile, Rule};
 use crate::event::ConnId;
 use crate::wire::{Head, Stream};
 
@@ -22,6 +22,8 @@ pub(super) struct Findings {
     places: Vec<(u32, Range<u32>)>,
     /// Events are missing at the end.
     truncated: bool,
+    /// So many of the list are findings; what follows says what was only counted.
+    told: usize,
 }
 
 /// The heads of an exchange that is not over.
@@ -48,10 +50,17 @@ impl Findings {
         &self.list
     }
 
-    /// Returns how many findings have this level.
+    /// Returns how many findings have this level, those included that were only counted.
     pub(super) fn count(&self, level: Level) -> u64 {
-        let same = self.list.iter().filter(|finding| finding.level == level);
-        u64::try_from(same.count()).unwrap_or(u64::MAX)
+        let same = |finding: &&Finding| finding.level == level;
+        let told = self.list.get(..self.told).unwrap_or(&self.list);
+        let told = u64::try_from(told.iter().filter(same).count()).unwrap_or(u64::MAX);
+        told.saturating_add(self.checker.untold(level))
+    }
+
+    /// Returns how many findings of a rule there are, those included that were only counted.
+    pub(super) fn count_of(&self, rule: &Rule) -> u32 {
+        self.checker.count(rule)
     }
 
     /// Yields the findings of exchange number `no`.
@@ -76,6 +85,7 @@ impl Findings {
         let position = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
         let start = position(self.list.len());
         self.list.extend(found);
+        self.told = self.list.len();
         let Some(no) = exchange else {
             return;
         };
@@ -89,8 +99,8 @@ impl Findings {
         self.checker.connection_opened(conn.0, joined);
     }
 
-    pub(super) fn closed(&mut self, conn: ConnId) {
-        self.checker.connection_closed(conn.0);
+    pub(super) fn closed(&mut self, conn: ConnId, by_server: bool) {
+        self.checker.connection_closed(conn.0, by_server);
     }
 
     /// Takes note that events are missing at the end.
@@ -100,7 +110,7 @@ impl Findings {
 
     pub(super) fn unsolicited(&mut self, conn: ConnId, len: Option<u64>) {
         let found = self.checker.unsolicited(conn.0, len);
-        self.add(None, found);
+        self.add(found.first().and_then(|first| first.exchange), found);
     }
 
     pub(super) fn finish(&mut self) {
@@ -109,6 +119,9 @@ impl Findings {
             for finding in found {
                 self.add(finding.exchange, vec![finding]);
             }
+        }
+        if self.told == self.list.len() {
+            self.list.extend(self.checker.rest());
         }
     }
 
@@ -179,7 +192,10 @@ impl Live {
                 begun: times.response_begun.unwrap_or(times.begun),
                 ended: times.ended.unwrap_or(times.begun),
             }),
-            digest: None,
+            digest: (open.requested == Half::Done)
+                .then(|| open.digest.value())
+                .flatten(),
+            parts: open.parts.as_ref().map(|parts| parts.layout()),
         };
         ledger.findings.judge(&facts);
     }

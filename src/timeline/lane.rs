@@ -18,6 +18,7 @@ struct Held {
 
 /// One direction.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub(super) struct Lane {
     pub(super) stream: Stream,
     pub(super) ended: bool,
@@ -25,6 +26,8 @@ pub(super) struct Lane {
     pub(super) torn: bool,
     /// Somebody said that the direction is not read as HTTP any more.
     pub(super) opaque_told: bool,
+    /// A head broke off: the bytes before that are what there is of it.
+    pub(super) head_cut: bool,
     pub(super) run: Option<Run>,
     /// Offset of the next byte.
     pub(super) offset: u64,
@@ -61,6 +64,7 @@ impl Lane {
             ended: false,
             torn: false,
             opaque_told: false,
+            head_cut: false,
             run: None,
             offset: 0,
             held: VecDeque::new(),

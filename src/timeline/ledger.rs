@@ -2,7 +2,7 @@
 //!
 //! Connections, uploads and downloads all write here; each in a file of its own.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -12,9 +12,13 @@ use crate::event::{ConnId, Leg};
 
 use super::findings::Findings;
 use super::intern::Texts;
-use super::row::{Change, Connection, Exchange, Remark, Session, SessionKind, Text};
+use super::margin::Annotation;
+use super::row::{
+    Change, Connection, Exchange, Faults, Firing, Remark, Session, SessionKind, Text,
+};
 use super::runs::Runs;
 use super::story::Tale;
+use super::twin::Upstream;
 
 /// All rows, and the indexes to find them.
 #[derive(Debug, Default)]
@@ -23,11 +27,22 @@ pub(super) struct Ledger {
     pub(super) sessions: Vec<Session>,
     pub(super) connections: Vec<Connection>,
     pub(super) remarks: Vec<Remark>,
+    pub(super) firings: Vec<Firing>,
+    /// One copy of each list of rules that rows show.
+    pub(super) faults: HashSet<Faults>,
     /// What is remembered of session `n` is at index `n - 1`.
     pub(super) books: Vec<Book>,
     pub(super) index: Index,
     pub(super) texts: Texts,
     pub(super) findings: Findings,
+    /// What people wrote, by the number of the exchange.
+    pub(super) annotations: BTreeMap<u32, Annotation>,
+    /// How often people wrote.
+    pub(super) annotated: u64,
+    /// Exchanges of which the legs differ, by number.
+    pub(super) upstreams: BTreeMap<u32, Upstream>,
+    /// The capture has upstream legs.
+    pub(super) two_legs: bool,
     changes: Vec<Packed>,
     /// Pings that are over and have no session yet: their end is told once it is known.
     held: Vec<u32>,
@@ -76,8 +91,12 @@ pub(super) struct Book {
     pub(super) told: u64,
     /// Bytes of the file that passed.
     pub(super) passed: Runs,
+    /// Download: content that passed and is missing from the capture.
+    pub(super) unseen: u64,
     /// Bytes of the reply that passed.
     pub(super) reply: Runs,
+    /// Upload: a Close-Session got no answer, and may have closed it.
+    pub(super) closing: bool,
     /// Download: bytes asked for.
     pub(super) wanted: Runs,
     /// Download: several ranges were asked for in one request.
@@ -86,7 +105,13 @@ pub(super) struct Book {
     pub(super) open: u32,
     /// Download: Last-Modified of the file.
     pub(super) modified: Option<Text>,
+    /// Host of its last request, lower case.
+    pub(super) talks_to: Option<Text>,
+    /// Its last exchange failed.
+    pub(super) trouble: bool,
     pub(super) tale: Tale,
+    /// Rules that slowed it, each told of once.
+    pub(super) told_rules: Vec<Text>,
 }
 
 /// A [`Change`] in eight bytes.

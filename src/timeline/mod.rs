@@ -14,44 +14,54 @@
     )
 )]
 
+pub mod compare;
 mod connection;
+mod content;
 pub mod coverage;
+mod digest;
 mod downloads;
 mod ending;
 mod exchange;
+mod faults;
 pub mod filter;
 mod findings;
 mod intern;
 mod lane;
 mod ledger;
+pub mod margin;
 mod oddity;
 mod open;
-mod place;
+pub(crate) mod place;
 pub mod read_back;
 pub mod row;
 mod runs;
 mod story;
 mod text;
+mod twin;
 mod upload_index;
 mod uploads;
+mod wait;
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::event::{ConnId, Event, Leg, What};
+use crate::event::{ConnId, Event, Fact, Leg, Note, What};
 use crate::wire::Seen;
 
 use connection::Live;
 use ledger::Ledger;
 
-pub use crate::bits::check::{Finding, Level, Profile};
+pub use crate::bits::check::{Finding, Level, Profile, Rule};
 
 pub use coverage::Coverage;
+pub use margin::{Annotation, Margin};
 pub use read_back::{Chunk, ReadBack, Span};
 pub use row::{
-    Change, Connection, Exchange, Message, Outcome, Remark, Session, SessionKind, SessionState,
-    Summary, Text, Times, WireError,
+    Change, Connection, Exchange, Faults, Firing, Message, Outcome, Remark, Session, SessionKind,
+    SessionState, Summary, Text, Times, WireError,
 };
+
+pub use twin::{Legs, Upstream};
 
 /// Everything derived from the events so far.
 #[derive(Debug, Default)]
@@ -84,6 +94,19 @@ impl Timeline {
     pub fn apply(&mut self, event: &Event, position: u64) {
         self.generation = self.generation.wrapping_add(1);
         self.latest = self.latest.max(event.at);
+        // A capture of somebody else's may have a connection of that number.
+        if event.conn == ConnId(0)
+            && let What::Note(note) = &event.what
+            && !self.rows.contains_key(&event.conn)
+        {
+            self.beside(event.at, note);
+            return;
+        }
+        if let What::Note(note) = &event.what
+            && self.ledger.annotate(event, note)
+        {
+            return;
+        }
         let row = self.row_of(event);
         let begins = event.leg == Leg::Client
             && matches!(event.what, What::Opening { .. } | What::Joined { .. });
@@ -110,20 +133,41 @@ impl Timeline {
         };
         live.apply(event, position, &mut self.seen, &mut self.ledger);
         if live.is_over() {
+            live.settle_twin(true, &mut self.ledger);
             self.live.remove(&event.conn);
         }
+    }
+
+    /// Takes a note that belongs to no connection. Of rules that came into force only the first piece
+    /// says anything to people.
+    fn beside(&mut self, at: Duration, note: &Note) {
+        if matches!(&note.fact, Fact::Rules(rules) if rules.part > 1) {
+            return;
+        }
+        self.ledger.remark(Remark {
+            at,
+            conn: None,
+            leg: None,
+            exchange: None,
+            text: note.text.clone(),
+        });
     }
 
     /// Takes an event of a connection that is over: only what its row can still learn, and notes.
     fn late(&mut self, event: &Event, row: usize) {
         match &event.what {
-            What::Note(note) => self.ledger.remark(Remark {
-                at: event.at,
-                conn: Some(event.conn),
-                leg: Some(event.leg),
-                exchange: None,
-                text: note.text.clone(),
-            }),
+            What::Note(note) => {
+                if let Fact::Rule(fact) = &note.fact {
+                    self.ledger.ruled(event.at, event.conn, None, fact);
+                }
+                self.ledger.remark(Remark {
+                    at: event.at,
+                    conn: Some(event.conn),
+                    leg: Some(event.leg),
+                    exchange: None,
+                    text: note.text.clone(),
+                });
+            }
             What::Opening { server, .. } if event.leg == Leg::Upstream => {
                 if let Some(row) = self.ledger.connections.get_mut(row) {
                     row.upstream = Some(*server);
@@ -145,6 +189,7 @@ impl Timeline {
                 opened: event.at,
                 connect: None,
                 first_close: None,
+                upstream_close: None,
                 closed: None,
                 exchanges: 0,
                 to_server: 0,
@@ -165,12 +210,18 @@ impl Timeline {
             live.finish(self.latest, &mut self.seen, &mut self.ledger);
         }
         self.ledger.release_all();
+        self.ledger.left_alone(self.latest);
         self.ledger.findings.finish();
     }
 
     /// Returns the conformance findings in the order in which they were raised.
     pub fn findings(&self) -> &[Finding] {
         self.ledger.findings.list()
+    }
+
+    /// Returns how many findings of `rule` there are; of many the last ones are only counted.
+    pub fn findings_of_rule(&self, rule: &Rule) -> u32 {
+        self.ledger.findings.count_of(rule)
     }
 
     /// Yields the findings of exchange number `no`.
@@ -212,6 +263,11 @@ impl Timeline {
     /// Returns all notes and oddities in order.
     pub fn remarks(&self) -> &[Remark] {
         &self.ledger.remarks
+    }
+
+    /// Returns each time that a rule fired, in order.
+    pub fn firings(&self) -> &[Firing] {
+        &self.ledger.firings
     }
 
     /// Adds a remark that belongs to no connection (a torn tail, a full disk).

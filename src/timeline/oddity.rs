@@ -55,6 +55,7 @@ impl Live {
             // The remark about the missing bytes says it.
             return;
         }
+        self.lane(stream).head_cut |= what == Malformed::HeadCut;
         let said = match what {
             Malformed::HeadCut => "a message breaks off inside its head",
             Malformed::NotHttp => "something begins that is not HTTP",
@@ -134,7 +135,7 @@ impl Live {
             RunKind::Missing(Missing::NotKept) => return,
         };
         ledger.observe(run.at, conn, run.exchange, text);
-        let torn = self.requests.torn || self.responses.torn;
+        let torn = self.requests.torn || self.responses.torn || self.lane(stream).head_cut;
         if run.kind == RunKind::Stray && stream == Stream::Responses && !torn {
             ledger.findings.unsolicited(conn, Some(len));
         }

@@ -1,8 +1,10 @@
 //! What is remembered of an exchange until it is over.
 
+use crate::bits::multipart::Parts;
 use crate::bits::{Ack, Request};
 use crate::wire::Stream;
 
+use super::digest::Digest;
 use super::downloads::Lies;
 use super::findings::Heads;
 use super::ledger::Ledger;
@@ -47,6 +49,10 @@ pub(super) struct Open {
     pub(super) sent: u64,
     pub(super) came: u64,
     pub(super) lies: Lies,
+    /// Of a fragment's content.
+    pub(super) digest: Digest,
+    /// The parts of an answer of several ranges.
+    pub(super) parts: Option<Box<Parts>>,
     pub(super) heads: Heads,
 }
 

@@ -6,7 +6,7 @@
 /// fragment is dropped.
 ///
 /// RFC 9112 §3.2
-pub(super) fn split(target: &str) -> (Option<&str>, &str) {
+pub(crate) fn split(target: &str) -> (Option<&str>, &str) {
     let target = target.split('#').next().unwrap_or(target);
     let scheme = ["http://", "https://"].into_iter().find(|scheme| {
         target

@@ -1,6 +1,8 @@
 //! The rows that a timeline is made of: one per connection, exchange, session, remark.
 
 use std::net::SocketAddr;
+use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::bits::{ContentRange, Packet};
@@ -75,7 +77,8 @@ pub struct Message {
     pub body_wire: u64,
     /// Content bytes so far.
     pub body: u64,
-    /// Content-Length plus one; 0 where the head has none.
+    /// Content-Length plus one; 0 where the head has none. With `HASHES` where the content is hashes: a
+    /// field of its own would make a million rows larger.
     length: u64,
 }
 
@@ -97,14 +100,28 @@ impl Message {
 
     /// Returns the Content-Length, where the head has one.
     pub fn length(&self) -> Option<u64> {
-        self.length.checked_sub(1)
+        (self.length & !HASHES).checked_sub(1)
+    }
+
+    /// Tells whether the content is hashes of the file (PeerDist) and none of its bytes.
+    pub fn is_hashes(&self) -> bool {
+        self.length & HASHES != 0
+    }
+
+    /// Takes note that the content is hashes.
+    pub(super) fn set_hashes(&mut self) {
+        self.length |= HASHES;
     }
 
     /// Sets the Content-Length; one that no content can have is none.
     pub fn set_length(&mut self, length: Option<u64>) {
+        let length = length.filter(|length| *length < HASHES.saturating_sub(1));
         self.length = length.and_then(|length| length.checked_add(1)).unwrap_or(0);
     }
 }
+
+/// No content is so long.
+const HASHES: u64 = 1 << 63;
 
 /// One request with its response.
 #[derive(Clone, Debug, PartialEq)]
@@ -132,6 +149,33 @@ pub struct Exchange {
     /// `None` where only the response was captured.
     pub request: Option<Message>,
     pub response: Option<Message>,
+    /// Names of the rules that fired on it.
+    pub faults: Faults,
+}
+
+/// Names of rules, each once, in the order in which they fired. One word in a row; rows with the same
+/// names share them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Faults(Option<Arc<Box<[Text]>>>);
+
+impl Faults {
+    /// Returns these names and `name`.
+    #[must_use]
+    pub fn with(&self, name: Text) -> Self {
+        if self.contains(&name) {
+            return self.clone();
+        }
+        let names: Box<[Text]> = self.iter().cloned().chain([name]).collect();
+        Self(Some(Arc::new(names)))
+    }
+}
+
+impl Deref for Faults {
+    type Target = [Text];
+
+    fn deref(&self) -> &[Text] {
+        self.0.as_deref().map_or(&[], |names| names)
+    }
 }
 
 impl Exchange {
@@ -220,6 +264,8 @@ pub struct Connection {
     pub connect: Option<Duration>,
     /// What ended first, on the client leg: who and how.
     pub first_close: Option<(Direction, Close)>,
+    /// What ended first, on the upstream leg: who and how.
+    pub upstream_close: Option<(Direction, Close)>,
     pub closed: Option<Duration>,
     pub exchanges: u32,
     /// Bytes on the client leg.
@@ -238,6 +284,18 @@ pub struct Remark {
     pub exchange: Option<u32>,
     /// A whole sentence.
     pub text: String,
+}
+
+/// One time that a rule fired.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Firing {
+    pub at: Duration,
+    pub conn: ConnId,
+    /// `None`: at connect, or it belongs to no exchange that is known.
+    pub exchange: Option<u32>,
+    pub rule: Text,
+    /// What the rule counts its matches by.
+    pub key: Text,
 }
 
 /// Something that reached an end.

@@ -3,6 +3,7 @@
 //! Servers reuse ids and give the same one to two connections, so an id alone says little: where it
 //! was used (host, path, connection) decides.
 
+use crate::bits::header;
 use crate::bits::session::State;
 use crate::event::ConnId;
 
@@ -50,7 +51,7 @@ impl Ledger {
 
     /// Finds the upload with this id: of several the one that fits this place best, then the newest.
     pub(super) fn upload_by_id(&self, id: &str, conn: ConnId, place: &Place) -> Option<u32> {
-        let lower = lower_case(id);
+        let lower = header::session_key(id);
         let list = self.index.ids.get(lower.as_str())?;
         let score = |session: u32| -> Option<u32> {
             let (row, book) = (self.session_row(session)?, self.book(session)?);
@@ -90,15 +91,10 @@ impl Ledger {
     /// Gives session `no` its id.
     pub(super) fn identify(&mut self, no: u32, id: &str) {
         let text = self.texts.share(id);
-        let lower = self.texts.share(&lower_case(id));
+        let lower = self.texts.share(&header::session_key(id));
         if let Some((row, _)) = self.session(no) {
             row.session_id = Some(text);
         }
         remember(self.index.ids.entry(lower).or_default(), no);
     }
-}
-
-/// Returns an id as the index knows it.
-fn lower_case(id: &str) -> String {
-    id.to_ascii_lowercase()
 }

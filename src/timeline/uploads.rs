@@ -62,6 +62,12 @@ impl Ledger {
             }
             return;
         };
+        let ping = here.pings.iter().find(|ping| ping.0.path == place.path);
+        let ping = ping.map(|ping| ping.1);
+        let is_ping = ping.is_some() || request.packet == Some(Packet::Ping);
+        if let Some(begun) = self.exchange(ping.unwrap_or(no)).map(|row| row.times.begun) {
+            self.resumed(session, begun, place.named(request), is_ping);
+        }
         self.join(no, session);
         if request.packet != Some(Packet::Ping) {
             here.note(&place.path, session);
@@ -288,6 +294,12 @@ impl Ledger {
                 );
             }
             (_, Answer::Done | Answer::OutOfStep | Answer::Authenticate) => {}
+            (Packet::CloseSession, Answer::SessionNotFound) if book.closing => {
+                book.tale.tell(
+                    row,
+                    format!("Close-Session was answered {said}: the one before it, whose answer was lost, probably closed the session. The documents differ on whether a Windows client stops there or sends the whole file again."),
+                );
+            }
             (Packet::CancelSession, Answer::SessionNotFound) => {
                 book.tale.tell(
                     row,
@@ -365,7 +377,11 @@ impl Ledger {
         let Some((row, book)) = self.session(session) else {
             return false;
         };
-        let end = request.range.map(|range| range.last.saturating_add(1));
+        let end = request.range.map(|range| {
+            let end = range.last.saturating_add(1);
+            // An empty file has no last byte, and some clients name one.
+            range.total.filter(|&total| total == 0).unwrap_or(end)
+        });
         let end = end.or_else(|| request.total.filter(|&total| total == 0));
         let told = ack
             .received
@@ -394,7 +410,7 @@ impl Ledger {
                     "The server was out of step (416) and asked the client to go on at byte {told}."
                 ),
             );
-        } else if let Some(range) = request.range {
+        } else if let Some(range) = request.range.filter(|_| told > 0) {
             book.tale
                 .fragment(row, range.first, range.last.min(told.saturating_sub(1)));
         }
@@ -429,6 +445,7 @@ impl Ledger {
         request: &Request,
         sent: u64,
         ended_by: Option<&'static str>,
+        timer: Option<String>,
     ) {
         let (Some((row, book)), Some(packet)) = (self.session(session), request.packet) else {
             return;
@@ -443,9 +460,11 @@ impl Ledger {
             }
             _ => name.to_owned(),
         };
+        book.closing |= packet == Packet::CloseSession;
         let why = ended_by.unwrap_or("the connection went on without it");
+        let timer = timer.unwrap_or_default();
         book.tale
-            .tell(row, format!("{what} got no full answer: {why}."));
+            .tell(row, format!("{what} got no full answer: {why}{timer}."));
     }
 
     /// Gives the Pings that never got a session to the live upload of the same client and URL.

@@ -5,7 +5,7 @@
 
 use crate::bits::hresult;
 use crate::timeline::row::Message;
-use crate::timeline::{Exchange, Outcome};
+use crate::timeline::{Chunk, Exchange, Outcome};
 use crate::wire::{Decoder, Head, Item, Stream};
 
 use super::menu::Choice;
@@ -100,7 +100,12 @@ fn read(model: &Model, message: Option<&Message>, stream: Stream) -> Result<Head
         Some(Err(why)) => return Err(format!("not readable: {why}")),
         None => return Err("not read yet".to_owned()),
     };
-    if !chunk.holes.is_empty() || chunk.bytes.len() < want.len {
+    parse_head(chunk, want.len, stream)
+}
+
+/// Reads a head of `len` bytes from what was read back.
+pub(super) fn parse_head(chunk: &Chunk, len: usize, stream: Stream) -> Result<Head, String> {
+    if !chunk.holes.is_empty() || chunk.bytes.len() < len {
         return Err("not all of this head is in the capture".to_owned());
     }
     let mut items = Vec::new();
@@ -112,7 +117,8 @@ fn read(model: &Model, message: Option<&Message>, stream: Stream) -> Result<Head
     head.ok_or_else(|| "this is not a whole HTTP head".to_owned())
 }
 
-fn is_secret(name: &[u8]) -> bool {
+/// Tells whether a field carries credentials.
+pub(super) fn is_secret(name: &[u8]) -> bool {
     CREDENTIALS
         .iter()
         .any(|secret| name.eq_ignore_ascii_case(secret.as_bytes()))

@@ -3,8 +3,9 @@
 //! Knows no screen and no order of rows.
 
 use crate::timeline::filter::{self, FilterError, Row};
-use crate::timeline::{Exchange, Session};
+use crate::timeline::{Exchange, Finding, Session};
 
+use super::catalog::exchange_at;
 use super::rows::Rows;
 
 /// What the user typed after `/`, ready to be asked.
@@ -38,6 +39,11 @@ impl Filter {
         self.asks.needs_heads()
     }
 
+    /// Tells whether what becomes of a session changes what is taken of its packets.
+    pub fn needs_sessions(&self) -> bool {
+        self.asks.needs_sessions()
+    }
+
     /// Tells whether the filter takes an exchange.
     pub fn takes_exchange(&self, exchange: &Exchange, rows: &dyn Rows) -> bool {
         self.is_empty()
@@ -46,7 +52,27 @@ impl Filter {
                 session: exchange.session.and_then(|no| session_of(rows, no)),
                 connection: rows.connection(exchange.conn),
                 heads: rows.heads(),
+                margin: rows.margin(),
             })
+    }
+
+    /// Tells whether the filter takes a finding: for itself, its exchange and its session.
+    pub fn takes_finding(&self, finding: &Finding, rows: &dyn Rows) -> bool {
+        if self.is_empty() {
+            return true;
+        }
+        let exchange = finding
+            .exchange
+            .and_then(|no| exchange_at(rows, no.checked_sub(1)?));
+        let session = finding.session.and_then(|no| session_of(rows, no));
+        let row = exchange.map(|exchange| Row {
+            exchange,
+            session,
+            connection: rows.connection(exchange.conn),
+            heads: rows.heads(),
+            margin: rows.margin(),
+        });
+        self.asks.matches_finding(finding, row.as_ref(), session)
     }
 
     /// Tells whether a session is taken for what it says itself.

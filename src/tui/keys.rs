@@ -23,12 +23,18 @@ pub enum Command {
     Sessions,
     Packets,
     Coverage,
+    Findings,
     Log,
     CellLeft,
     CellRight,
     CellBack,
     CellOn,
     Carrier,
+    Breaker,
+    Compare,
+    Compared,
+    NextDifference,
+    PreviousDifference,
     Filter,
     Find,
     FindNext,
@@ -40,6 +46,7 @@ pub enum Command {
     Copy,
     Mark,
     NextMark,
+    Comment,
     SortColumn,
     SortDirection,
     Follow,
@@ -71,6 +78,10 @@ pub enum Context {
     Hex,
     /// The coverage of a file is on screen.
     Coverage,
+    /// The findings are on screen.
+    Findings,
+    /// Two sessions are compared.
+    Versus,
     /// A line is being typed; every other key goes into it.
     Prompt,
 }
@@ -129,7 +140,7 @@ const fn row(
 }
 
 use Command as C;
-use Context::{Anywhere, Coverage, Hex, List, Panes, Prompt};
+use Context::{Anywhere, Coverage, Findings, Hex, List, Panes, Prompt, Versus};
 use KeyCode as K;
 
 /// All keys, in the order in which the help shows them.
@@ -138,6 +149,7 @@ pub const TABLE: &[Binding] = &[
     row(&[char('1')], C::Sessions, Anywhere, "sessions, with the packets of the selected one", ""),
     row(&[char('2')], C::Packets, Anywhere, "packets of all sessions", ""),
     row(&[char('3')], C::Coverage, Anywhere, "coverage: which bytes of the selected file passed", ""),
+    row(&[char('4')], C::Findings, Anywhere, "findings: which rules were broken, by whom, where", ""),
     row(&[char('6')], C::Log, Anywhere, "log: what was odd, and what the proxy says", ""),
     row(&[plain(K::Enter)], C::Open, Panes, "go deeper: packets, detail, detail on the whole screen", "open"),
     row(&[plain(K::Esc)], C::Back, Anywhere, "go back; at the top, remove the filter", ""),
@@ -158,18 +170,24 @@ pub const TABLE: &[Binding] = &[
     row(&[char(']')], C::CellOn, Coverage, "to where the next sign begins", "next sign"),
     row(&[char('[')], C::CellBack, Coverage, "to where the sign before ends", ""),
     row(&[plain(K::Enter)], C::Carrier, Coverage, "the first packet that carried this part", "its packet"),
+    row(&[plain(K::Enter)], C::Breaker, Findings, "the packet that broke the rule", "its packet"),
+    row(&[char('c')], C::Compare, Panes, "compare: choose this session, then the same key on another", ""),
+    row(&[plain(K::Enter)], C::Compared, Versus, "the packet, of the left session where it has one", "its packet"),
+    row(&[char(']')], C::NextDifference, Versus, "next difference", "difference"),
+    row(&[char('[')], C::PreviousDifference, Versus, "previous difference", ""),
     row(&[char('/')], C::Filter, Panes, "filter: a word, or like  bits.error and time.wait > 30s", "filter"),
     row(&[char('F')], C::Follow, Anywhere, "follow: the newest row stays selected", "follow"),
     row(&[char(']')], C::NextProblem, Panes, "next problem", "problem"),
     row(&[char('[')], C::PreviousProblem, Panes, "previous problem", ""),
-    row(&[control('f')], C::Find, Panes, "find in the rows", ""),
+    row(&[control('f')], C::Find, Panes, "find in rows; in the detail, lines; in Hex, bytes (0x0D0A)", ""),
     row(&[char('n'), plain(K::F(3))], C::FindNext, Panes, "find the next one", ""),
     row(&[char('N')], C::FindPrevious, Panes, "find the previous one", ""),
     row(&[char('=')], C::Only, Panes, "show only rows with a value of this one", ""),
     row(&[char('!')], C::Without, Panes, "hide rows with a value of this one", ""),
     row(&[char('y')], C::Copy, Panes, "copy: URL, head, curl command, evidence", "copy"),
-    row(&[char('m')], C::Mark, Panes, "mark the packet, or not (until the screen ends)", ""),
-    row(&[char('\'')], C::NextMark, Panes, "next marked packet", ""),
+    row(&[char('m')], C::Mark, Panes, "mark the packet, or not; kept in the capture", ""),
+    row(&[char('\'')], C::NextMark, Panes, "next packet with a mark or a comment", ""),
+    row(&[char(';')], C::Comment, Panes, "comment on the packet; kept in the capture", ""),
     row(&[char('s')], C::SortColumn, List, "sort by the next column", "sort"),
     row(&[char('S')], C::SortDirection, List, "turn the order round", ""),
     row(&[char('p')], C::Pause, Anywhere, "pause the display, never the capture", "pause"),

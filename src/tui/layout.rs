@@ -7,6 +7,9 @@ use super::model::{Focus, Model, View};
 /// From this width on, sessions and packets stand side by side.
 pub(super) const WIDE: u16 = 110;
 
+/// Lines below the comparison of two sessions that say all of the selected line.
+pub(super) const VERSUS_FOOT: usize = 3;
+
 /// Below this height there is room for one pane only.
 const LOW: u16 = 16;
 
@@ -18,6 +21,8 @@ pub(super) struct Layout {
     pub packets: Option<Rect>,
     pub detail: Option<Rect>,
     pub cover: Option<Rect>,
+    pub findings: Option<Rect>,
+    pub versus: Option<Rect>,
     pub log: Option<Rect>,
     pub footer: Rect,
 }
@@ -39,6 +44,10 @@ pub(super) fn layout(model: &Model) -> Layout {
     }
     if model.view == View::Log {
         out.log = Some(body);
+        return out;
+    }
+    if model.view == View::Versus {
+        out.versus = Some(body);
         return out;
     }
     if model.view == View::Coverage {
@@ -68,7 +77,9 @@ pub(super) fn layout(model: &Model) -> Layout {
         below.height -= lists.height;
         out.detail = Some(below);
     }
-    if model.view == View::Packets {
+    if model.view == View::Findings {
+        out.findings = Some(lists);
+    } else if model.view == View::Packets {
         out.packets = Some(lists);
     } else if width >= WIDE {
         let mut left = lists;

@@ -106,6 +106,17 @@ impl List {
         self.settle();
     }
 
+    /// Takes rows that were listed or not and are not in flight: those with a key are listed from now on.
+    pub fn ask_again(&mut self, rows: &[(u32, Option<u64>)]) {
+        let asked = rows.iter().filter(|row| !self.live.contains_key(&row.0));
+        let asked: HashMap<u32, Option<u64>> = asked.copied().collect();
+        self.entries.retain(|entry| !asked.contains_key(&entry.row));
+        let listed = asked.into_iter();
+        let listed = listed.filter_map(|(row, key)| Some(Entry { key: key?, row }));
+        self.insert(listed.collect());
+        self.settle();
+    }
+
     fn remove(&mut self, gone: &[Entry]) {
         if gone.len() > ONE_BY_ONE {
             let gone: std::collections::HashSet<u32> = gone.iter().map(|entry| entry.row).collect();

@@ -6,12 +6,12 @@ use crate::bits::{Packet, hresult};
 use crate::timeline::filter::{exclude, filter_by};
 use crate::timeline::{Connection, Exchange, Session};
 
-use super::copy;
 use super::filter::Filter;
 use super::keys::Command;
 use super::model::{Focus, Model, View};
 use super::rows::Rows;
 use super::update::{Effect, refilter};
+use super::{copy, found};
 
 /// What choosing does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +82,9 @@ pub(super) fn press(
         Some(Command::Down) => menu.at = if menu.at == last { 0 } else { menu.at + 1 },
         Some(Command::Top | Command::PageUp) => menu.at = 0,
         Some(Command::Bottom | Command::PageDown) => menu.at = last,
-        Some(Command::Open | Command::Carrier) => choose(model, rows, effects),
+        Some(Command::Open | Command::Carrier | Command::Breaker | Command::Compared) => {
+            choose(model, rows, effects);
+        }
         _ => model.menu = None,
     }
 }
@@ -118,12 +120,26 @@ fn choose(model: &mut Model, rows: &dyn Rows, effects: &mut Vec<Effect>) {
 /// Lists the fields of the selected row that can be filtered by, the likeliest first.
 fn values(model: &Model, rows: &dyn Rows) -> Vec<Choice> {
     let mut out = Values::default();
+    if model.view == View::Findings
+        && let Some(finding) = found::selected(model, rows)
+    {
+        out.add("finding", Some(finding.id));
+        out.add("finding.level", Some(finding.level.name()));
+        out.add("session", finding.session);
+        out.add("no", finding.exchange);
+        return out.0;
+    }
     if model.view == View::Coverage || model.list() == Focus::Sessions {
         if let Some(session) = model.session(rows) {
             out.session(session);
         }
     } else if let Some(exchange) = model.exchange(rows) {
         out.exchange(exchange, rows.connection(exchange.conn));
+        let findings = rows.margin().map(|margin| margin.findings(exchange.no));
+        for finding in findings.unwrap_or_default() {
+            let known = out.0.iter().any(|choice| choice.value == finding.id);
+            out.add("finding", Some(finding.id).filter(|_| !known));
+        }
         if let Some(session) = model.session(rows) {
             out.add("name", Some(&session.name));
             out.add("session.state", Some(session.state.name()));

@@ -5,9 +5,12 @@
 //! [`Status`] and a way to read bytes back, and nothing of sockets or captures.
 
 mod catalog;
+pub mod compare;
 mod copy;
 pub mod cover;
 mod filter;
+pub mod found;
+mod jot;
 pub mod keys;
 mod layout;
 mod list;
@@ -18,12 +21,14 @@ mod navigate;
 mod prompt;
 pub mod rows;
 mod search;
+pub mod seek;
 mod sift;
 mod sync;
 mod terminal;
 mod text;
 pub mod theme;
 pub mod update;
+pub mod versus;
 pub mod view;
 mod want;
 
@@ -34,9 +39,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use ratatui::crossterm::event::{self, Event};
+use ratatui::crossterm::event::{self, Event as Happened};
 use ratatui::layout::Size;
 
+use crate::event::{Event, What};
+use crate::fault::Control;
 use crate::timeline::filter::HeadsOf;
 use crate::timeline::{ReadBack, Timeline};
 use filter::Filter;
@@ -85,6 +92,9 @@ pub struct Look {
 /// Saves the temporary capture under a name while it goes on; answers with a sentence.
 pub type Save = Box<dyn FnMut(&Path) -> Result<String, String>>;
 
+/// Keeps what a person wrote; answers with where that is, as the end of a sentence, or why it cannot.
+pub type Annotate = Box<dyn FnMut(Event) -> Result<String, String>>;
+
 /// What the screen is plugged into.
 pub struct Screen {
     pub timeline: Arc<RwLock<Timeline>>,
@@ -95,6 +105,9 @@ pub struct Screen {
     pub stop: Arc<AtomicBool>,
     /// Carries out `:w FILE`; `None` where there is nothing to save.
     pub save: Option<Save>,
+    /// The rules of the running proxy; `None` where nothing runs.
+    pub control: Option<Arc<dyn Control>>,
+    pub annotate: Annotate,
     /// Begins with the newest session selected, as `F` does, until the user goes elsewhere.
     pub follow: bool,
     /// The filter to begin with; one that is none shows everything.
@@ -214,11 +227,11 @@ impl Running {
         }
         for _ in 0..BURST {
             let input = match event::read()? {
-                Event::Key(key) => Some(Input::Key(key)),
-                Event::Paste(text) => Some(Input::Paste(text)),
-                Event::Mouse(event) => Some(Input::Mouse(event)),
-                Event::Resize(width, height) => Some(Input::Resize(Size::new(width, height))),
-                Event::FocusGained | Event::FocusLost => None,
+                Happened::Key(key) => Some(Input::Key(key)),
+                Happened::Paste(text) => Some(Input::Paste(text)),
+                Happened::Mouse(event) => Some(Input::Mouse(event)),
+                Happened::Resize(width, height) => Some(Input::Resize(Size::new(width, height))),
+                Happened::FocusGained | Happened::FocusLost => None,
             };
             if let Some(input) = input
                 && let Flow::Break(save_as) = self.take(input)?
@@ -297,6 +310,25 @@ impl Running {
                     let answer = Input::Read(want, chunk);
                     update::update(&mut self.model, &*read(&timeline), answer);
                 }
+                Effect::Seek(wanted) => {
+                    let sought = seek::seek(&*self.screen.read_back, &wanted);
+                    let answer = Input::Sought(sought);
+                    update::update(&mut self.model, &*read(&timeline), answer);
+                }
+                Effect::Compare(pair) => {
+                    let compared = compare::compare(&*self.screen.read_back, pair);
+                    let answer = Input::Compared(pair, compared);
+                    update::update(&mut self.model, &*read(&timeline), answer);
+                }
+                Effect::Annotate(event) => {
+                    let text = match &event.what {
+                        What::Note(note) => note.text.trim_end_matches('.').to_owned(),
+                        _ => String::new(),
+                    };
+                    let kept = (self.screen.annotate)(event);
+                    let kept = kept.map(|place| format!("{text}; {place}"));
+                    update::update(&mut self.model, &*read(&timeline), Input::Saved(kept));
+                }
                 Effect::Save(path) => {
                     let saved = match &mut self.screen.save {
                         Some(save) => save(&path),
@@ -331,8 +363,10 @@ impl Running {
             .terminal
             .draw(|frame| view::draw(frame, model, &*read(timeline)))?;
         self.drawn = clock();
+        // What was sought in the lines is found by drawing them.
+        let again = self.model.detail.seek.is_some();
         self.feed(Input::Drawn(drawn));
-        self.dirty = false;
+        self.dirty = again;
         Ok(())
     }
 }

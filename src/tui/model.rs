@@ -2,7 +2,7 @@
 //!
 //! Changed by `update` alone; knows no view, no terminal and no clock.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,12 +13,15 @@ use crate::timeline::filter::{Completion, FilterError};
 use crate::timeline::{Chunk, Exchange, Session, Span};
 
 use super::catalog::{Catalog, exchange_at};
+use super::compare::{Compared, Pair};
 use super::cover::Cover;
 use super::filter::{Filter, session_of};
+use super::found::{self, Found};
 use super::list::List;
 use super::menu::Menu;
 use super::rows::{Pause, Rows};
 use super::sift::{Count, Sift};
+use super::versus::Versus;
 use super::{Look, Status};
 
 /// Which lists are on screen.
@@ -31,6 +34,10 @@ pub enum View {
     Packets,
     /// Sessions, and which bytes of the selected one's file passed.
     Coverage,
+    /// Which rules were broken, where.
+    Findings,
+    /// Two sessions compared.
+    Versus,
     Log,
 }
 
@@ -41,6 +48,8 @@ pub enum Focus {
     Sessions,
     Packets,
     Detail,
+    Findings,
+    Versus,
     Log,
 }
 
@@ -50,18 +59,30 @@ pub enum Tab {
     #[default]
     Story,
     Head,
+    /// What differs between the legs.
+    Upstream,
     Hex,
+    Findings,
     Timing,
 }
 
 impl Tab {
-    pub const ALL: [Self; 4] = [Self::Story, Self::Head, Self::Hex, Self::Timing];
+    pub const ALL: [Self; 6] = [
+        Self::Story,
+        Self::Head,
+        Self::Upstream,
+        Self::Hex,
+        Self::Findings,
+        Self::Timing,
+    ];
 
     pub const fn name(self) -> &'static str {
         match self {
             Self::Story => "Story",
             Self::Head => "Head",
+            Self::Upstream => "Upstream",
             Self::Hex => "Hex",
+            Self::Findings => "Findings",
             Self::Timing => "Timing",
         }
     }
@@ -79,6 +100,8 @@ pub enum Ask {
     Filter,
     Find,
     Command,
+    /// What to write about a packet.
+    Comment,
     /// Where to save the temporary capture, before leaving.
     SaveAs,
 }
@@ -96,6 +119,8 @@ pub struct Prompt {
     pub offers: Vec<Completion>,
     /// An offer is in the line: which, and what was there before with the cursor's place.
     pub cycle: Option<(usize, String, usize)>,
+    /// Comment: the packet that it is about.
+    pub row: Option<u32>,
 }
 
 /// Which message of an exchange.
@@ -122,6 +147,8 @@ pub type Read = Result<Chunk, String>;
 #[derive(Debug, Default)]
 pub struct Detail {
     pub tab: Tab,
+    /// Tab that was open before the findings were.
+    pub before: Option<Tab>,
     /// First line on screen (Story, Head, Timing).
     pub scroll: usize,
     /// Lines that there were when last drawn.
@@ -134,6 +161,12 @@ pub struct Detail {
     pub offset: u64,
     /// What was read for this exchange.
     pub reads: Vec<(Want, Read)>,
+    /// The next drawing looks for what was searched: backwards or not.
+    pub seek: Option<bool>,
+    /// Line that has what was searched; in Hex its offset.
+    pub hit: Option<u64>,
+    /// Bodies of this exchange that were compared.
+    pub compared: Vec<(Pair, Result<Compared, String>)>,
 }
 
 /// A sentence for the last line.
@@ -173,6 +206,8 @@ pub struct Model {
     /// Scope and count for which everything was looked through.
     pub recounted: Option<(u32, u32)>,
     pub log: LogView,
+    pub found: Found,
+    pub versus: Versus,
     pub cover: Cover,
     pub detail: Detail,
     pub filter: Filter,
@@ -185,8 +220,8 @@ pub struct Model {
     pub help: Option<usize>,
     pub help_lines: usize,
     pub menu: Option<Menu>,
-    /// Rows that the user marked.
-    pub marks: BTreeSet<u32>,
+    /// Version of what people wrote at the last look.
+    pub annotated: u64,
     pub pause: Option<Arc<Pause>>,
     /// Exchanges that came after the pause.
     pub behind: usize,
@@ -233,6 +268,8 @@ impl Model {
                 follow: true,
                 ..LogView::default()
             },
+            found: Found::default(),
+            versus: Versus::default(),
             cover: Cover::default(),
             detail: Detail::default(),
             filter: Filter::default(),
@@ -242,7 +279,7 @@ impl Model {
             help: None,
             help_lines: 0,
             menu: None,
-            marks: BTreeSet::new(),
+            annotated: 0,
             pause: None,
             behind: 0,
             reveal: false,
@@ -260,9 +297,16 @@ impl Model {
         let layout = super::layout::layout(self);
         self.sessions.fit(super::layout::rows_in(layout.sessions));
         self.packets.fit(super::layout::rows_in(layout.packets));
+        // The last line sums up.
+        let findings = super::layout::rows_in(layout.findings);
+        self.found.list.fit(findings.saturating_sub(1));
         let inner = |area: Option<ratatui::layout::Rect>| {
             area.map_or(0, |area| usize::from(super::layout::inside(area).height))
         };
+        let lines = super::layout::rows_in(layout.versus);
+        self.versus
+            .list
+            .fit(lines.saturating_sub(super::layout::VERSUS_FOOT));
         self.detail.height = inner(layout.detail);
         self.log.height = inner(layout.log);
         self.log.top = self.log.top.min(self.log.len.saturating_sub(1));
@@ -272,6 +316,8 @@ impl Model {
     pub fn list(&self) -> Focus {
         match (self.view, self.focus) {
             (View::Log, _) => Focus::Log,
+            (View::Findings, _) => Focus::Findings,
+            (View::Versus, _) => Focus::Versus,
             (View::Coverage, _) | (View::Sessions, Focus::Sessions) => Focus::Sessions,
             (View::Sessions, Focus::Detail) if self.packets.is_empty() => Focus::Sessions,
             _ => Focus::Packets,
@@ -284,6 +330,14 @@ impl Model {
             let row = self.sessions.selected()?;
             return rows.session(usize::try_from(row).ok()?);
         }
+        if self.view == View::Findings
+            && let Some(no) = found::selected(self, rows)?.session
+        {
+            return session_of(rows, no);
+        }
+        if self.view == View::Versus {
+            return session_of(rows, self.versus.sessions?.0);
+        }
         session_of(rows, self.exchange(rows)?.session?)
     }
 
@@ -292,6 +346,14 @@ impl Model {
         if self.view == View::Coverage {
             // The list of packets may be another session's.
             return exchange_at(rows, self.cover.carriers.first()?.checked_sub(1)?);
+        }
+        if self.view == View::Findings {
+            let no = found::selected(self, rows)?.exchange?;
+            return exchange_at(rows, no.checked_sub(1)?);
+        }
+        if self.view == View::Versus {
+            let line = self.versus.selected()?;
+            return exchange_at(rows, line.left.or(line.right)?.checked_sub(1)?);
         }
         exchange_at(rows, self.packets.selected()?)
     }
@@ -313,6 +375,12 @@ impl Model {
     pub fn read(&self, want: &Want) -> Option<&Read> {
         let (_, read) = self.detail.reads.iter().find(|(had, _)| had == want)?;
         Some(read)
+    }
+
+    /// Returns what came of comparing two bodies.
+    pub fn compared(&self, pair: &Pair) -> Option<&Result<Compared, String>> {
+        let (_, compared) = self.detail.compared.iter().find(|(had, _)| had == pair)?;
+        Some(compared)
     }
 
     /// Says something on the last line.

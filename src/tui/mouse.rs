@@ -38,6 +38,8 @@ fn pane_at(model: &Model, place: Position) -> Option<(Focus, Rect)> {
         (Focus::Sessions, layout.sessions),
         (Focus::Packets, layout.packets),
         (Focus::Detail, layout.detail),
+        (Focus::Findings, layout.findings),
+        (Focus::Versus, layout.versus),
         (Focus::Log, layout.log),
     ]
     .into_iter()
@@ -60,6 +62,8 @@ fn click(model: &mut Model, rows: &dyn Rows, pane: Focus, area: Rect, y: u16) {
     let list = match pane {
         Focus::Sessions => &mut model.sessions,
         Focus::Packets => &mut model.packets,
+        Focus::Findings => &mut model.found.list,
+        Focus::Versus => &mut model.versus.list,
         Focus::Detail | Focus::Log => return,
     };
     let index = list.top + usize::from(line);

@@ -2,11 +2,12 @@
 //!
 //! Called by `update` and by what takes input for it; knows no keys.
 
+use super::catalog::exchange_at;
 use super::filter::Filter;
 use super::model::{Focus, Model, Tab, View};
 use super::rows::Rows;
 use super::update::refilter;
-use super::{sift, sync, want};
+use super::{found, sift, sync, versus, want};
 
 /// Moves the selection, or scrolls, in the pane that has the focus.
 pub fn step(model: &mut Model, rows: &dyn Rows, by: isize) {
@@ -20,6 +21,11 @@ pub fn step(model: &mut Model, rows: &dyn Rows, by: isize) {
             model.packets.step(by);
             fresh(model);
         }
+        Focus::Findings => {
+            model.found.list.step(by);
+            fresh(model);
+        }
+        Focus::Versus => model.versus.list.step(by),
         Focus::Detail if model.detail.tab == Tab::Hex => scroll_hex(model, rows, by),
         Focus::Detail => {
             let last = model.detail.lines.saturating_sub(model.detail.height);
@@ -63,6 +69,7 @@ pub fn fresh(model: &mut Model) {
     model.detail.scroll = 0;
     model.detail.offset = 0;
     model.detail.side = None;
+    model.detail.hit = None;
 }
 
 pub(super) fn open(model: &mut Model) {
@@ -83,7 +90,11 @@ pub(super) fn back(model: &mut Model, rows: &dyn Rows) {
         Focus::Detail if model.zoom => model.zoom = false,
         Focus::Detail => model.focus = model.list(),
         Focus::Packets if model.view == View::Sessions => model.focus = Focus::Sessions,
+        Focus::Log | Focus::Findings if model.filter.is_empty() => {
+            show(model, rows, View::Sessions);
+        }
         Focus::Log => show(model, rows, View::Sessions),
+        Focus::Versus => versus::leave(model, rows),
         _ if model.view == View::Coverage => show(model, rows, View::Sessions),
         _ if !model.filter.is_empty() => {
             refilter(model, rows, Filter::default());
@@ -97,7 +108,8 @@ pub(super) fn turn(model: &mut Model, by: isize) {
     let panes: &[Focus] = match model.view {
         View::Sessions => &[Focus::Sessions, Focus::Packets, Focus::Detail],
         View::Packets => &[Focus::Packets, Focus::Detail],
-        View::Log | View::Coverage => return,
+        View::Findings => &[Focus::Findings, Focus::Detail],
+        View::Log | View::Coverage | View::Versus => return,
     };
     let len = isize::try_from(panes.len()).unwrap_or(1);
     let here = panes.iter().position(|pane| *pane == model.focus);
@@ -120,6 +132,7 @@ pub(super) fn next_tab(model: &mut Model, by: usize) {
 pub fn show_tab(model: &mut Model, tab: Tab) {
     model.detail.tab = tab;
     model.detail.scroll = 0;
+    model.detail.hit = None;
 }
 
 /// Shows another view.
@@ -127,6 +140,12 @@ pub fn show(model: &mut Model, rows: &dyn Rows, view: View) {
     model.zoom = false;
     let selected = model.packets.selected();
     let session = model.session(rows).map(|session| session.no);
+    // Who looked at findings goes on with the tab that was open before.
+    if let Some(tab) = model.detail.before.take()
+        && model.detail.tab == Tab::Findings
+    {
+        show_tab(model, tab);
+    }
     model.view = view;
     match view {
         View::Sessions => {
@@ -151,6 +170,55 @@ pub fn show(model: &mut Model, rows: &dyn Rows, view: View) {
                 model.sessions.select(no.saturating_sub(1));
             }
         }
+        View::Findings => {
+            model.focus = Focus::Findings;
+            model.detail.before = Some(model.detail.tab);
+            show_tab(model, Tab::Findings);
+        }
+        View::Versus => model.focus = Focus::Versus,
         View::Log => model.focus = Focus::Log,
+    }
+}
+
+/// Selects a packet: among its session's, where the list of sessions has that, else among all. Tells
+/// whether the filter hides it.
+pub(super) fn go_to(model: &mut Model, rows: &dyn Rows, row: u32) -> bool {
+    let session = exchange_at(rows, row).and_then(|exchange| exchange.session);
+    let listed = session
+        .and_then(|no| no.checked_sub(1))
+        .is_some_and(|session| model.sessions.select(session));
+    let view = if listed {
+        View::Sessions
+    } else {
+        View::Packets
+    };
+    model.sessions.follow = false;
+    show(model, rows, view);
+    sift::select(model, row);
+    model.packets.follow = false;
+    model.focus = Focus::Packets;
+    fresh(model);
+    model.packets.selected() == Some(row) || sift::is_busy(model)
+}
+
+/// Selects the packet of the selected finding, else its session.
+pub(super) fn open_breaker(model: &mut Model, rows: &dyn Rows) {
+    let Some(finding) = found::selected(model, rows) else {
+        return;
+    };
+    let (exchange, session) = (finding.exchange, finding.session);
+    if let Some(row) = exchange.and_then(|no| no.checked_sub(1)) {
+        if !go_to(model, rows, row) {
+            model.say("the filter hides this packet", true);
+        }
+    } else if let Some(row) = session.and_then(|no| no.checked_sub(1)) {
+        if !model.sessions.select(row) {
+            model.say("the filter hides this session", true);
+            return;
+        }
+        model.sessions.follow = false;
+        show(model, rows, View::Sessions);
+    } else {
+        model.say("this finding belongs to no packet", false);
     }
 }

@@ -11,6 +11,7 @@ use crate::timeline::filter::complete;
 
 use super::catalog::exchange_at;
 use super::filter::Filter;
+use super::jot;
 use super::keys::Command;
 use super::model::{Ask, Focus, Model, Prompt, Tab, View};
 use super::rows::Rows;
@@ -36,6 +37,7 @@ pub(super) fn open(model: &mut Model, rows: &dyn Rows, ask: Ask, text: Option<&s
         count: None,
         offers: Vec::new(),
         cycle: None,
+        row: None,
     });
     judge(model, rows);
 }
@@ -163,9 +165,10 @@ fn apply(model: &mut Model, rows: &dyn Rows, effects: &mut Vec<Effect>) {
             if !text.is_empty() {
                 model.find = text.to_lowercase();
             }
-            find(model, rows, false);
+            find(model, rows, false, effects);
         }
         Ask::Command => command(model, rows, text, effects),
+        Ask::Comment => jot::write(model, rows, prompt.row, text, effects),
         Ask::SaveAs => effects.push(Effect::Quit {
             save_as: (!text.is_empty()).then(|| PathBuf::from(text)),
         }),

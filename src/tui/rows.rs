@@ -8,7 +8,9 @@ use std::collections::HashMap;
 
 use crate::event::ConnId;
 use crate::timeline::filter::Heads;
-use crate::timeline::{Connection, Exchange, Outcome, Remark, Session, Timeline};
+use crate::timeline::{
+    Connection, Exchange, Finding, Legs, Margin, Outcome, Remark, Session, Timeline,
+};
 
 /// Rows to show.
 pub trait Rows {
@@ -25,6 +27,26 @@ pub trait Rows {
     /// Returns where heads are read back from, for filters that ask for them.
     fn heads(&self) -> Option<&dyn Heads> {
         None
+    }
+    /// Returns what stands beside the exchanges.
+    fn margin(&self) -> Option<&dyn Margin> {
+        None
+    }
+    /// Lists all findings in the order in which they were raised.
+    fn findings(&self) -> &[Finding] {
+        &[]
+    }
+    /// Tells how the legs of an exchange compare.
+    fn legs(&self, _: &Exchange) -> Legs<'_> {
+        Legs::One
+    }
+    /// Lists the numbers of the exchanges that are marked or commented, rising.
+    fn annotated(&self) -> Vec<u32> {
+        Vec::new()
+    }
+    /// Returns a number that differs after people wrote.
+    fn annotation_version(&self) -> u64 {
+        0
     }
 }
 
@@ -66,6 +88,26 @@ impl Rows for WithHeads<'_> {
     fn heads(&self) -> Option<&dyn Heads> {
         Some(self.heads)
     }
+
+    fn margin(&self) -> Option<&dyn Margin> {
+        Rows::margin(self.rows)
+    }
+
+    fn findings(&self) -> &[Finding] {
+        self.rows.findings()
+    }
+
+    fn legs(&self, exchange: &Exchange) -> Legs<'_> {
+        self.rows.legs(exchange)
+    }
+
+    fn annotated(&self) -> Vec<u32> {
+        Rows::annotated(self.rows)
+    }
+
+    fn annotation_version(&self) -> u64 {
+        self.rows.annotation_version()
+    }
 }
 
 impl Rows for Timeline {
@@ -96,6 +138,26 @@ impl Rows for Timeline {
     fn generation(&self) -> u64 {
         self.generation()
     }
+
+    fn margin(&self) -> Option<&dyn Margin> {
+        Some(self)
+    }
+
+    fn findings(&self) -> &[Finding] {
+        self.findings()
+    }
+
+    fn legs(&self, exchange: &Exchange) -> Legs<'_> {
+        self.legs(exchange)
+    }
+
+    fn annotated(&self) -> Vec<u32> {
+        self.annotations().map(|(no, _)| no).collect()
+    }
+
+    fn annotation_version(&self) -> u64 {
+        self.annotation_version()
+    }
 }
 
 /// Finds a connection among those in order of appearance: nearly always at its own number.
@@ -114,6 +176,7 @@ pub struct Pause {
     in_flight: HashMap<usize, Exchange>,
     pub exchanges: usize,
     remarks: usize,
+    findings: usize,
     generation: u64,
 }
 
@@ -131,6 +194,7 @@ impl Pause {
             in_flight: in_flight.iter().filter_map(copy).collect(),
             exchanges: rows.exchange_count(),
             remarks: rows.remarks().len(),
+            findings: rows.findings().len(),
             generation: rows.generation(),
         }
     }
@@ -180,6 +244,27 @@ impl Rows for Paused<'_> {
 
     fn heads(&self) -> Option<&dyn Heads> {
         self.now.heads()
+    }
+
+    fn margin(&self) -> Option<&dyn Margin> {
+        self.now.margin()
+    }
+
+    fn findings(&self) -> &[Finding] {
+        let findings = self.now.findings();
+        findings.get(..self.then.findings).unwrap_or(findings)
+    }
+
+    fn legs(&self, exchange: &Exchange) -> Legs<'_> {
+        self.now.legs(exchange)
+    }
+
+    fn annotated(&self) -> Vec<u32> {
+        self.now.annotated()
+    }
+
+    fn annotation_version(&self) -> u64 {
+        self.now.annotation_version()
     }
 }
 

@@ -5,11 +5,13 @@
 
 use std::collections::HashSet;
 
+use crate::timeline::SessionState;
+
 use super::catalog::exchange_at;
 use super::filter::Filter;
 use super::model::{Model, View};
 use super::rows::Rows;
-use super::sync;
+use super::{found, sync};
 
 /// Rows that are asked at once; some milliseconds even of a slow filter.
 const STEP: usize = 8192;
@@ -27,7 +29,13 @@ pub struct Sift {
     /// Place in the scope of the next row to ask for the list of packets; `None` when all were.
     next: Option<usize>,
     then: Then,
+    /// What each session said when its packets were asked last, where the filter goes by that.
+    stood: Vec<Stand>,
 }
+
+/// What a session says that decides about its packets: state, restarts, rewinds, and whether the filter
+/// takes the session itself.
+type Stand = (SessionState, u32, u32, bool);
 
 /// What becomes of the selection when the rows are there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -92,6 +100,7 @@ pub fn is_busy(model: &Model) -> bool {
         .and_then(|prompt| prompt.count.as_ref());
     typed.is_some_and(|count| !count.over)
         || model.sift.next.is_some()
+        || model.found.is_busy()
         || (!model.filter.is_empty() && model.sift.seen < model.catalog.seen())
 }
 
@@ -117,7 +126,51 @@ pub(super) fn packets(model: &mut Model, rows: &dyn Rows) {
         .packets
         .replace(Vec::new(), std::collections::HashMap::new());
     model.sift.next = Some(0);
+    model.sift.stood = stand(model, rows);
     list_some(model, rows);
+}
+
+/// Returns where each session stands; nothing where the filter does not ask.
+fn stand(model: &Model, rows: &dyn Rows) -> Vec<Stand> {
+    if !model.filter.needs_sessions() {
+        return Vec::new();
+    }
+    let sessions = (0..rows.session_count()).map_while(|row| rows.session(row));
+    sessions
+        .map(|session| {
+            let taken = model.filter.takes_session(session);
+            (session.state, session.restarts, session.rewinds, taken)
+        })
+        .collect()
+}
+
+/// Asks again for the packets of sessions that stand otherwise than when they were asked.
+pub(super) fn after_sessions(model: &mut Model, rows: &dyn Rows) {
+    let stood = stand(model, rows);
+    let before = std::mem::replace(&mut model.sift.stood, stood);
+    let (column, descending) = (model.packets.column, model.packets.descending);
+    let pairs = before.iter().zip(&model.sift.stood);
+    let moved = (1..).zip(pairs).filter(|(_, (was, is))| was != is);
+    let moved = moved.map(|(no, _)| no);
+    let shown = |no: &u32| match model.scope {
+        Some(scope) => scope == *no,
+        None => model.view == View::Packets,
+    };
+    let mut asked = Vec::new();
+    for no in moved.filter(shown) {
+        for &row in model.catalog.of_session(no) {
+            if let Some(exchange) = exchange_at(rows, row)
+                && !is_ahead(model, row)
+            {
+                let taken = model.filter.takes_exchange(exchange, rows);
+                let key = || sync::packet_key(exchange, row, column, descending);
+                asked.push((row, taken.then(key)));
+            }
+        }
+    }
+    if !asked.is_empty() {
+        model.packets.ask_again(&asked);
+    }
 }
 
 /// Forgets which sessions had a packet that was taken; begins anew with the first rows.
@@ -161,6 +214,7 @@ pub(super) fn advance(model: &mut Model, rows: &dyn Rows) {
     }
     list_some(model, rows);
     mark_some(model, rows);
+    found::advance(model, rows);
 }
 
 /// Lists some packets more.

@@ -17,6 +17,12 @@ const SPEED_WINDOW: std::time::Duration = std::time::Duration::from_secs(1);
 /// Takes in what changed since the last call.
 pub(super) fn sync(model: &mut Model, rows: &dyn Rows) {
     let looked = model.catalog.update(rows);
+    if model.annotated != rows.annotation_version() {
+        model.annotated = rows.annotation_version();
+        if model.filter.text().to_lowercase().contains("mark") {
+            super::update::refilter(model, rows, model.filter.clone());
+        }
+    }
     sift::again(model, rows, &looked);
     sift::advance(model, rows);
     list_sessions(model, rows);
@@ -30,6 +36,7 @@ pub(super) fn sync(model: &mut Model, rows: &dyn Rows) {
         // Who looks through sessions sees the selected one's latest packet.
         let at_end = model.packets.cursor() + 1 >= model.packets.len();
         merge_packets(model, rows, &looked);
+        sift::after_sessions(model, rows);
         if at_end && model.focus == Focus::Sessions && !model.packets.follow {
             model.packets.select_at(usize::MAX);
         }

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use crate::report::text::is_hidden;
+
 /// Most combining marks that one character keeps; more of them climb out of their row.
 const MARKS: u8 = 2;
 
@@ -64,7 +66,7 @@ pub(super) fn visible(bytes: &[u8], ascii: bool) -> String {
 }
 
 fn push(out: &mut String, c: char, ascii: bool, marks: &mut u8) {
-    if c.is_control() || is_invisible(c) || (ascii && !c.is_ascii()) {
+    if is_hidden(c) || (ascii && !c.is_ascii()) {
         escape(out, u32::from(c));
         *marks = 0;
     } else if c.width().unwrap_or(0) > 0 {
@@ -87,16 +89,6 @@ fn escape(out: &mut String, code: u32) {
         0..=0xFF => write!(out, "\\x{code:02X}"),
         _ => write!(out, "\\u{{{code:04X}}}"),
     };
-}
-
-/// Tells whether a character shows nothing, changes the direction of others, or joins them.
-///
-/// Unicode 16, `Default_Ignorable_Code_Point` and `Bidi_Control`
-fn is_invisible(c: char) -> bool {
-    matches!(u32::from(c),
-        0xAD | 0x34F | 0x61C | 0x115F..=0x1160 | 0x17B4..=0x17B5 | 0x180B..=0x180F | 0x200B..=0x200F
-        | 0x2028..=0x202E | 0x2060..=0x206F | 0x3164 | 0xFE00..=0xFE0F | 0xFEFF | 0xFFA0
-        | 0xFFF0..=0xFFFB | 0x1_BCA0..=0x1_BCA3 | 0x1_D173..=0x1_D17A | 0xE_0000..=0xE_0FFF)
 }
 
 /// Breaks text at blanks into lines of at most `width` columns; a word that is longer is broken.

@@ -9,15 +9,19 @@ use std::time::Duration;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, MouseEvent};
 use ratatui::layout::Size;
 
+use crate::event::Event;
+
+use super::compare::{Compared, Pair};
 use super::filter::Filter;
 use super::keys::{self, Command, Context};
 use super::menu::{self, Purpose};
 use super::model::{Ask, Focus, Model, PACKET_SORTS, Read, SESSION_SORTS, Side, Tab, View, Want};
-use super::navigate::{back, next_tab, open, turn};
+use super::navigate::{back, next_tab, open, open_breaker, turn};
 use super::rows::{Pause, Paused, Rows};
-use super::search::{find, problem};
+use super::search::{self, find, problem};
+use super::seek::{Seek, Sought};
 use super::{Status, mouse, prompt, want};
-use super::{cover, sift, sync};
+use super::{cover, found, jot, sift, sync, versus};
 
 pub use super::navigate::{fresh, show, show_offset, show_tab, step};
 pub use super::sift::is_busy;
@@ -40,7 +44,11 @@ pub enum Input {
     Status(Box<Status>),
     /// What came of [`Effect::Read`].
     Read(Want, Read),
-    /// What came of [`Effect::Save`] or [`Effect::Copy`]: a sentence either way.
+    /// What came of [`Effect::Seek`].
+    Sought(Result<Sought, String>),
+    /// What came of [`Effect::Compare`].
+    Compared(Pair, Result<Compared, String>),
+    /// What came of [`Effect::Save`], [`Effect::Copy`] or [`Effect::Annotate`]: a sentence either way.
     Saved(Result<String, String>),
     /// What only drawing can tell.
     Drawn(Drawn),
@@ -50,6 +58,8 @@ pub enum Input {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Drawn {
     pub detail_lines: usize,
+    /// Line of the detail that has what was searched.
+    pub found: Option<usize>,
     pub help_lines: usize,
     /// First entry of the log on screen, and how many are.
     pub log: (usize, usize),
@@ -60,6 +70,12 @@ pub struct Drawn {
 pub enum Effect {
     /// Read bytes back and answer with [`Input::Read`].
     Read(Want),
+    /// Look for bytes and answer with [`Input::Sought`].
+    Seek(Seek),
+    /// Compare two bodies and answer with [`Input::Compared`].
+    Compare(Pair),
+    /// Keep what a person wrote and answer with [`Input::Saved`].
+    Annotate(Event),
     /// Save the temporary capture and answer with [`Input::Saved`].
     Save(PathBuf),
     /// Give a text to the terminal's clipboard and to a file, and answer with [`Input::Saved`].
@@ -77,7 +93,10 @@ pub enum Effect {
 /// Takes one input.
 pub fn update(model: &mut Model, rows: &dyn Rows, input: Input) -> Vec<Effect> {
     let mut effects = Vec::new();
-    if matches!(input, Input::Drawn(_) | Input::Read(..)) {
+    if matches!(
+        input,
+        Input::Drawn(_) | Input::Read(..) | Input::Compared(..)
+    ) {
         take(model, rows, input, &mut effects);
         return effects;
     }
@@ -110,6 +129,16 @@ pub fn update(model: &mut Model, rows: &dyn Rows, input: Input) -> Vec<Effect> {
             effects.push(Effect::Read(want));
         }
     }
+    let pairs = match &pause {
+        Some(then) => want::pairs(model, &Paused { now: rows, then }),
+        None => want::pairs(model, rows),
+    };
+    model.detail.compared.retain(|(had, _)| pairs.contains(had));
+    for pair in pairs {
+        if model.compared(&pair).is_none() {
+            effects.push(Effect::Compare(pair));
+        }
+    }
     effects
 }
 
@@ -118,6 +147,7 @@ fn settled(model: &mut Model, rows: &dyn Rows, by_rows: bool) -> Vec<Want> {
     // It costs what the session's packets are: while they come, the clock decides how often.
     if !by_rows {
         cover::look(model, rows);
+        versus::look(model, rows);
     }
     want::wanted(model, rows)
 }
@@ -154,9 +184,15 @@ fn take(model: &mut Model, rows: &dyn Rows, input: Input, effects: &mut Vec<Effe
             model.detail.reads.retain(|(had, _)| *had != want);
             model.detail.reads.push((want, read));
         }
+        Input::Compared(pair, compared) => {
+            model.detail.compared.retain(|(had, _)| *had != pair);
+            model.detail.compared.push((pair, compared));
+        }
+        Input::Sought(sought) => search::sought(model, rows, sought),
         Input::Saved(Ok(text)) => model.say(text, false),
         Input::Saved(Err(text)) => model.say(text, true),
         Input::Drawn(drawn) => {
+            search::drawn(model, drawn.found);
             model.detail.lines = drawn.detail_lines;
             model.help_lines = drawn.help_lines;
             (model.log.top, model.log.shown) = drawn.log;
@@ -170,6 +206,9 @@ pub fn contexts(model: &Model) -> Vec<Context> {
         return vec![Context::Prompt];
     }
     let mut contexts = Vec::new();
+    if model.view == View::Versus {
+        return vec![Context::Versus, Context::Anywhere];
+    }
     if model.view == View::Coverage {
         return vec![
             Context::Coverage,
@@ -178,6 +217,9 @@ pub fn contexts(model: &Model) -> Vec<Context> {
             Context::List,
         ];
     }
+    if model.view == View::Findings && model.focus == Focus::Findings {
+        contexts.push(Context::Findings);
+    }
     if model.detail.tab == Tab::Hex && model.view != View::Log {
         contexts.push(Context::Hex);
     }
@@ -185,7 +227,10 @@ pub fn contexts(model: &Model) -> Vec<Context> {
         contexts.push(Context::Panes);
     }
     contexts.push(Context::Anywhere);
-    if matches!(model.focus, Focus::Sessions | Focus::Packets) {
+    if matches!(
+        model.focus,
+        Focus::Sessions | Focus::Packets | Focus::Findings
+    ) {
         contexts.push(Context::List);
     }
     contexts
@@ -257,18 +302,25 @@ fn perform(model: &mut Model, rows: &dyn Rows, command: Command, effects: &mut V
         Command::CellBack => cover::turn(model, rows, true),
         Command::CellOn => cover::turn(model, rows, false),
         Command::Carrier => cover::open(model, rows),
+        Command::Findings => show(model, rows, View::Findings),
+        Command::Breaker => open_breaker(model, rows),
+        Command::Compare => versus::choose(model, rows),
+        Command::Compared => versus::open(model, rows),
+        Command::NextDifference => versus::turn(model, false),
+        Command::PreviousDifference => versus::turn(model, true),
         Command::Log => show(model, rows, View::Log),
         Command::Filter => prompt::open(model, rows, Ask::Filter, None),
         Command::Find => prompt::open(model, rows, Ask::Find, None),
-        Command::FindNext => find(model, rows, false),
-        Command::FindPrevious => find(model, rows, true),
+        Command::FindNext => find(model, rows, false, effects),
+        Command::FindPrevious => find(model, rows, true, effects),
         Command::NextProblem => problem(model, rows, false),
         Command::PreviousProblem => problem(model, rows, true),
         Command::Only => menu::open(model, rows, Purpose::Only),
         Command::Without => menu::open(model, rows, Purpose::Without),
         Command::Copy => menu::open(model, rows, Purpose::Copy),
-        Command::Mark => mark(model, rows),
-        Command::NextMark => next_mark(model, rows),
+        Command::Mark => jot::mark(model, rows, effects),
+        Command::NextMark => jot::next(model, rows),
+        Command::Comment => jot::comment(model, rows),
         Command::SortColumn => sort(model, rows, true),
         Command::SortDirection => sort(model, rows, false),
         Command::Follow => follow(model, rows),
@@ -312,6 +364,8 @@ fn page(model: &Model) -> usize {
     match model.focus {
         Focus::Sessions => model.sessions.height,
         Focus::Packets => model.packets.height,
+        Focus::Findings => model.found.list.height,
+        Focus::Versus => model.versus.list.height,
         Focus::Detail if model.detail.tab == Tab::Hex => model.detail.height.saturating_sub(1),
         Focus::Detail => model.detail.height,
         Focus::Log => model.log.shown,
@@ -319,9 +373,10 @@ fn page(model: &Model) -> usize {
 }
 
 fn sort(model: &mut Model, rows: &dyn Rows, next: bool) {
-    let (list, names) = match model.focus {
-        Focus::Sessions => (&mut model.sessions, SESSION_SORTS),
-        _ => (&mut model.packets, PACKET_SORTS),
+    let (list, names): (_, &[&str]) = match model.focus {
+        Focus::Sessions => (&mut model.sessions, &SESSION_SORTS),
+        Focus::Findings => (&mut model.found.list, &found::SORTS),
+        _ => (&mut model.packets, &PACKET_SORTS),
     };
     if next {
         list.column = (list.column + 1) % names.len();
@@ -334,6 +389,8 @@ fn sort(model: &mut Model, rows: &dyn Rows, next: bool) {
     if model.focus == Focus::Sessions {
         sync::list_sessions(model, rows);
         sync::follow_session(model, rows);
+    } else if model.focus == Focus::Findings {
+        found::anew(model, rows);
     } else {
         sync::list_packets(model, rows);
     }
@@ -347,6 +404,9 @@ fn follow(model: &mut Model, rows: &dyn Rows) {
             return;
         }
         Focus::Sessions => &mut model.sessions,
+        Focus::Findings => &mut model.found.list,
+        Focus::Versus => return,
+        Focus::Detail if model.view == View::Findings => &mut model.found.list,
         Focus::Packets | Focus::Detail => &mut model.packets,
     };
     list.follow = !list.follow;
@@ -373,46 +433,6 @@ fn pause(model: &mut Model, rows: &dyn Rows) {
     }
 }
 
-fn mark(model: &mut Model, rows: &dyn Rows) {
-    let Some(exchange) = model.exchange(rows) else {
-        return;
-    };
-    let Some(row) = exchange.no.checked_sub(1) else {
-        return;
-    };
-    let text = if model.marks.remove(&row) {
-        format!("packet {} is no longer marked", exchange.no)
-    } else {
-        model.marks.insert(row);
-        format!("packet {} is marked", exchange.no)
-    };
-    model.say(text, false);
-}
-
-/// Selects the next marked packet in the list, else in the list of all.
-fn next_mark(model: &mut Model, rows: &dyn Rows) {
-    let marks = &model.marks;
-    let found = model.packets.search(false, |row| marks.contains(&row));
-    if let Some(index) = found {
-        model.packets.follow = false;
-        model.packets.select_at(index);
-    } else if let Some(row) = marks.first().copied() {
-        show(model, rows, View::Packets);
-        sift::select(model, row);
-        if model.packets.selected() != Some(row) {
-            model.say("the filter hides the marked packets", true);
-            return;
-        }
-    } else {
-        model.say("no packet is marked", true);
-        return;
-    }
-    if model.view != View::Log {
-        model.focus = Focus::Packets;
-    }
-    fresh(model);
-}
-
 fn other_body(model: &mut Model, rows: &dyn Rows) {
     let Some(exchange) = model.exchange(rows) else {
         return;
@@ -422,6 +442,7 @@ fn other_body(model: &mut Model, rows: &dyn Rows) {
         Side::Response => Side::Request,
     });
     model.detail.offset = 0;
+    model.detail.hit = None;
 }
 
 /// Shows only what a filter takes.
@@ -433,4 +454,5 @@ pub fn refilter(model: &mut Model, rows: &dyn Rows, filter: Filter) {
         sync::follow_session(model, rows);
     }
     sync::list_packets(model, rows);
+    found::anew(model, rows);
 }

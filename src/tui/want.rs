@@ -3,8 +3,9 @@
 //! Reads nothing itself: the loop does, and gives the bytes to `update`.
 
 use crate::timeline::row::Message;
-use crate::timeline::{Exchange, Span};
+use crate::timeline::{Exchange, Legs, Span};
 
+use super::compare::{self, Pair};
 use super::layout::{inside, layout};
 use super::menu::Purpose;
 use super::model::{Model, Side, Tab, Want};
@@ -25,9 +26,38 @@ pub(super) fn wanted(model: &Model, rows: &dyn Rows) -> Vec<Want> {
     match model.detail.tab {
         _ if copying => heads(exchange),
         Tab::Head => heads(exchange),
+        Tab::Upstream => match rows.legs(exchange) {
+            Legs::Other(upstream) => [upstream.request.as_ref(), upstream.response.as_ref()]
+                .into_iter()
+                .flatten()
+                .filter_map(head)
+                .chain(heads(exchange))
+                .collect(),
+            _ => Vec::new(),
+        },
         Tab::Hex => body(model, exchange).into_iter().collect(),
-        Tab::Story | Tab::Timing => Vec::new(),
+        Tab::Story | Tab::Findings | Tab::Timing => Vec::new(),
     }
+}
+
+/// Lists the bodies that have to be compared for the tab that is open.
+pub(super) fn pairs(model: &Model, rows: &dyn Rows) -> Vec<Pair> {
+    let exchange = model.exchange(rows);
+    let Some(exchange) = exchange.filter(|_| model.detail.tab == Tab::Upstream) else {
+        return Vec::new();
+    };
+    let Legs::Other(upstream) = rows.legs(exchange) else {
+        return Vec::new();
+    };
+    let [request, response] = upstream.kept;
+    [
+        (&exchange.request, &upstream.request, request),
+        (&exchange.response, &upstream.response, response),
+    ]
+    .into_iter()
+    .filter(|(.., kept)| *kept)
+    .filter_map(|(client, upstream, _)| compare::wanted(client.as_ref()?, upstream.as_ref()?))
+    .collect()
 }
 
 fn heads(exchange: &Exchange) -> Vec<Want> {

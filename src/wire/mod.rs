@@ -20,6 +20,7 @@
 pub mod body;
 mod chunk;
 pub mod decoder;
+pub mod diff;
 pub mod exchange;
 pub mod head;
 pub mod item;

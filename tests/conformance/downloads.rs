@@ -98,12 +98,43 @@ fn ranges() -> Vec<Case> {
             Dialogue::new().say(&get(0, 29).with("Range: bytes=0-9,20-29"))
         })
         .keeps(several),
+        case("BDL-11", || {
+            multipart(&["bytes 20-29/100", "bytes 0-9/100"], "")
+        })
+        .keeps(|| multipart(&["bytes 0-9/100", "bytes 20-29/100"], "")),
+        case("BDL-11", || multipart(&["bytes 0-29/100"], ""))
+            .keeps(|| multipart(&["bytes 0-9/100"], "")),
+        case("BDL-12", || {
+            let wide = format!("Server: {}\r\n", "x".repeat(180));
+            multipart(&["bytes 0-9/100", "bytes 20-29/100"], &wide)
+        })
+        .keeps(|| multipart(&["bytes 0-9/100", "bytes 20-29/100"], "Server: x\r\n")),
         case("BDL-15", || Dialogue::new().say(&parts_of("0-9,5-14"))).keeps(several),
     ]
 }
 
 fn several() -> Dialogue {
     Dialogue::new().say(&parts_of("0-9,20-29"))
+}
+
+/// Asks for bytes 0 to 9 and 20 to 29; the answer has these parts, with `more` in their heads.
+fn multipart(parts: &[&str], more: &str) -> Dialogue {
+    let mut content = String::new();
+    for range in parts {
+        let (first, last) = range[6..]
+            .split_once('/')
+            .unwrap()
+            .0
+            .split_once('-')
+            .unwrap();
+        let [first, last] = [first, last].map(|end| end.parse::<usize>().unwrap());
+        let bytes = "b".repeat(last - first + 1);
+        content.push_str(&format!(
+            "\r\n--x\r\nContent-Type: a/b\r\n{more}Content-Range: {range}\r\n\r\n{bytes}"
+        ));
+    }
+    content.push_str("\r\n--x--\r\n");
+    Dialogue::new().say(&parts_of("0-9,20-29").reply(&content))
 }
 
 fn parts_of(ranges: &str) -> Step {

@@ -235,6 +235,10 @@ fn many_findings_of_one_rule_are_counted_not_listed() {
     let last = timeline.findings().last().unwrap();
     assert_eq!((last.id, last.exchange), ("BUP-GN-09", None));
     assert!(last.text.starts_with("3 more"), "{}", last.text);
+    // The totals hold them all.
+    assert_eq!(timeline.summary().errors, 5003);
+    let rule = bitstap::bits::check::find("BUP-GN-09").unwrap();
+    assert_eq!(timeline.findings_of_rule(rule), 5003);
 }
 
 #[test]

@@ -220,6 +220,19 @@ fn fragments() -> Vec<Case> {
             begun().all(&[second(), fragment(5000, 10239)])
         })
         .keeps(|| begun().say(&second()).reconnect().all(&[ping(), second()])),
+        case("BUP-FR-14", || {
+            let other = second().content(&"z".repeat(5120));
+            begun()
+                .say(&second().unanswered())
+                .reconnect()
+                .all(&[ping(), other])
+        })
+        .keeps(|| {
+            begun()
+                .say(&second().unanswered())
+                .reconnect()
+                .all(&[ping(), second()])
+        }),
     ];
     cases.extend([
         case("BUP-FR-15", || created().say(&fragment(0, 99)))

@@ -6,9 +6,11 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use rcgen::date_time_ymd;
+use tokio::net::TcpStream;
+use tokio_rustls::rustls::{CertificateError, Error};
 
 use crate::binary::{Running, json, of_type, output};
-use crate::support::TestCa;
+use crate::support::{Client, TestCa, why};
 
 /// Runs a foreign program; `None`: it is not installed.
 fn foreign(program: &str, args: &[&str]) -> Option<Output> {
@@ -191,4 +193,44 @@ fn the_authority_is_exported_shown_and_renewed() {
     let renewed = run("renew");
     assert!(renewed.contains("certutil -delstore Root "), "{renewed}");
     assert_ne!(run("export"), first);
+}
+
+#[tokio::test]
+async fn a_rule_breaks_the_first_handshake_and_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let rules = folder.path().join("rules.toml");
+    let rule = "version = 1\n[[rule]]\nname = \"old\"\nwhen = \"client.ip == 127.0.0.1\"\nstage = \
+                \"connect\"\ncount = { per = \"run\", times = 1 }\ndo = [ { tls = { fault = \
+                \"expired\" } } ]\n";
+    std::fs::write(&rules, rule).unwrap();
+    let proxy = Running::start(&[
+        "proxy",
+        "--upstream",
+        "http://127.0.0.1:9",
+        "--listen",
+        "127.0.0.1:0",
+        "--tls",
+        "auto",
+        "--ca-dir",
+        text(folder.path()),
+        "--rules",
+        text(&rules),
+    ]);
+    let client = Client::trusting(&folder.path().join("authority.crt"));
+    let connect = async || TcpStream::connect(proxy.address()).await.unwrap();
+    let error = client.shake(connect().await, "a.test").await.unwrap_err();
+    assert!(
+        matches!(
+            why(&error),
+            Error::InvalidCertificate(CertificateError::ExpiredContext { .. })
+        ),
+        "{error}"
+    );
+    client.shake(connect().await, "a.test").await.unwrap();
+    let (_, lines) = proxy.interrupt();
+    let told = |note: &&serde_json::Value| {
+        let text = note["text"].as_str().unwrap();
+        text.contains("wrong on purpose: it has expired")
+    };
+    assert!(of_type(&lines, "note").iter().any(told), "{lines:?}");
 }

@@ -6,7 +6,7 @@ use crate::bits::header::{self, Name};
 use super::rule::Level::{Error, Note, Warning};
 use super::rule::{Rule, SERVER, Who, rule};
 use super::tally::Out;
-use super::view::{View, shown, values};
+use super::view::{View, closes, shown, values};
 
 #[rustfmt::skip]
 pub(super) const RULES: &[Rule] = &[
@@ -66,14 +66,19 @@ pub(super) fn check(view: &View<'_>, out: &mut Out<'_>) {
     let status = view.status().unwrap_or_default();
     if length.is_none() && status != 204 {
         out.raise("BUP-AK-03", || {
-            let how = answer.value("transfer-encoding").map_or_else(
-                || "no Content-Length".to_owned(),
-                |coding| format!("Transfer-Encoding: {} and no Content-Length", shown(coding)),
-            );
-            format!(
-                "The Ack of {} has {how}: a client may wait five minutes for its end.",
-                view.name()
-            )
+            let how = match answer.value("transfer-encoding") {
+                Some(coding) => format!(
+                    "has Transfer-Encoding: {} and no Content-Length: a client that goes by the length alone waits five minutes for its end",
+                    shown(coding)
+                ),
+                None if closes(answer) => {
+                    "has no Content-Length: only the end of the connection ends it".to_owned()
+                }
+                None => {
+                    "has no Content-Length: a client may wait five minutes for its end".to_owned()
+                }
+            };
+            format!("The Ack of {} {how}.", view.name())
         });
     }
     let content = length.unwrap_or_default().max(response.content);
@@ -101,7 +106,7 @@ fn echo(view: &View<'_>, echoed: Option<&str>, out: &mut Out<'_>) {
             )
         }),
         (Some(echoed), Some(id)) if echoed != id && !view.is(Packet::CreateSession) => {
-            let level = if echoed.eq_ignore_ascii_case(id) {
+            let level = if header::same_session(echoed, id) {
                 Note
             } else {
                 Error

@@ -69,6 +69,9 @@ pub(super) fn check(view: &View<'_>, past: &Past, out: &mut Out<'_>) {
         None => out.raise("BUP-AC-01", || {
             "Create-Session was granted without BITS-Protocol: the client does not know which protocol to speak.".to_owned()
         }),
+        Some(protocol) if offers(view, &format!("{{{protocol}}}")) => out.mild("BUP-AC-01", Note, || {
+            format!("The server writes the protocol {} without its braces.", shown(protocol.as_bytes()))
+        }),
         Some(protocol) if !offers(view, protocol) => out.raise("BUP-AC-01", || {
             format!("The server chose the protocol {}, which the client did not offer.", shown(protocol.as_bytes()))
         }),

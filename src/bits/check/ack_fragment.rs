@@ -87,7 +87,10 @@ pub(super) fn check(view: &View<'_>, past: &Past, out: &mut Out<'_>) {
             format!("{} was refused with 416 and without BITS-Received-Content-Range: the client cannot find the right offset.", view.fragment())
         }),
         (_, Some(text), None) => out.raise("BUP-AF-03", || {
-            format!("BITS-Received-Content-Range: {} is not one number.", shown(text))
+            match shown(text) {
+                text if text.is_empty() => "BITS-Received-Content-Range is empty.".to_owned(),
+                text => format!("BITS-Received-Content-Range: {text} is not one number."),
+            }
         }),
         _ => {}
     }
@@ -128,8 +131,13 @@ fn offset(view: &View<'_>, past: &Past, range: ContentRange, told: u64, out: &mu
         });
     } else {
         out.raise("BUP-AF-05", || {
+            let last = if told == range.last {
+                " The last byte is not what the header is to name."
+            } else {
+                ""
+            };
             format!(
-                "{} was acknowledged with offset {told}; the byte after it is {end}.",
+                "{} was acknowledged with offset {told}; the byte after it is {end}.{last}",
                 view.fragment()
             )
         });
@@ -142,7 +150,7 @@ fn step(view: &View<'_>, past: &Past, range: ContentRange, out: &mut Out<'_>) {
         return;
     };
     match view.status() {
-        Some(200) if range.first > before => out.raise("BUP-AF-08", || {
+        Some(200) if range.first > before && !past.session.goes_on_at(range.first) => out.raise("BUP-AF-08", || {
             format!(
                 "{} was acknowledged though the server had asked for byte {before}: {} bytes are missing in its file.",
                 view.fragment(),

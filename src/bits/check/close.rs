@@ -76,6 +76,7 @@ pub(super) fn check(view: &View<'_>, past: &Past, out: &mut Out<'_>) {
 fn too_early(session: &Session, out: &mut Out<'_>) {
     if let (Some(told), Some(total)) = (session.told, session.total)
         && told < total
+        && !session.goes_on_at(total)
     {
         out.raise("BUP-CL-02", || {
             format!("Close-Session came when the server had {told} of {total} bytes: the upload is lost or cut short.")

@@ -43,12 +43,11 @@ pub(super) const RULES: &[Rule] = &[
         "Content-Encoding is absent, identity or peerdist.",
         "answers have a Content-Encoding that was not asked for"),
     rule("BDL-11", Error, SERVER, "MC-BUP §3.5.5.1",
-        "Several ranges are answered with multipart/byteranges, the ranges not merged. (The order of the parts is not looked at: content is not read.)",
-        "requests for several ranges were answered with one"),
+        "Several ranges are answered with multipart/byteranges, in the order of the request, none merged.",
+        "requests for several ranges were answered with one, or with others"),
     rule("BDL-12", Warning, SERVER, "Win32 HTTP Requirements for BITS Downloads",
         "The headers of a part have at most 180 bytes beside Content-Range and Content-Type, and at most two line ends come before the first boundary.",
-        "parts have long headers")
-        .unchecked("the content of answers is not read"),
+        "answers have parts with long headers"),
     rule("BDL-13", Warning, SERVER, "Win32 HTTP Requirements for BITS Downloads",
         "Answers use HTTP/1.1.",
         "downloads were answered in HTTP/1.0").docs(Note).once(),
@@ -61,7 +60,7 @@ pub(super) const RULES: &[Rule] = &[
     rule("BDL-16", Error, &[Who::Proxy], "Win32 BITS Return Values",
         "A proxy passes Content-Length, Content-Range, Last-Modified, ETag and status on unchanged.",
         "answers were changed by the proxy")
-        .unchecked("only the client's side of the proxy is decoded; the proxy passes bytes on as they are"),
+        .unchecked("bitstap forwards the bytes that it received, and its own tests hold it to that for every byte; what another proxy changed on the way, no capture of one side shows"),
     rule("BDL-17", Error, SERVER, "MC-BUP §3.3.5.2.6",
         "The reply can be downloaded until Close-Session.",
         "replies could not be downloaded"),
@@ -88,6 +87,7 @@ pub(super) fn check(view: &View<'_>, past: &Past, out: &mut Out<'_>) {
         200 | 206 => {
             length(view, out);
             range(view, status, out);
+            parts(view, out);
             file(view, past, status, out);
         }
         300..=303 | 305..=308 => redirect(view, past, status, out),
@@ -151,11 +151,9 @@ fn length(view: &View<'_>, out: &mut Out<'_>) {
         });
     }
     let announced = answer.value("content-length").and_then(header::offset);
-    if let Some(range) = response
-        .says
-        .range
-        .filter(|range| range.first <= range.last)
-    {
+    // Hashes are not as long as what they stand for.
+    let range = response.says.range.filter(|_| !response.says.peerdist);
+    if let Some(range) = range.filter(|range| range.first <= range.last) {
         let span = range.last.saturating_sub(range.first).saturating_add(1);
         if let Some(announced) = announced.filter(|announced| *announced != span) {
             out.raise("BDL-05", || {
@@ -232,9 +230,66 @@ fn range(view: &View<'_>, status: u16, out: &mut Out<'_>) {
     }
 }
 
+/// Win32 HTTP Requirements for BITS Downloads
+const PART_HEADERS: usize = 180;
+const LINES_BEFORE: usize = 2;
+
+/// Looks at the parts of an answer that came whole.
+fn parts(view: &View<'_>, out: &mut Out<'_>) {
+    let whole = view.facts.response.is_some_and(|r| r.cut == Cut::No);
+    let seen = view
+        .facts
+        .parts
+        .filter(|parts| whole && !view.facts.torn && !parts.doubtful && !parts.ranges.is_empty());
+    let Some(parts) = seen else {
+        return;
+    };
+    if parts.widest > PART_HEADERS || parts.lead > LINES_BEFORE {
+        out.raise("BDL-12", || {
+            format!(
+                "A part has {} bytes of headers beside Content-Range and Content-Type (BITS takes {PART_HEADERS}), and {} line ends come before the first part (BITS takes {LINES_BEFORE}).",
+                parts.widest, parts.lead
+            )
+        });
+    }
+    let wanted = &view.facts.request.says.wanted;
+    // A range that is not read (`-500`) may be any part.
+    let named = view
+        .asked()
+        .value("range")
+        .map_or(0, |text| text.split(|byte| *byte == b',').count());
+    if named != wanted.len() || wanted.len() < 2 {
+        return;
+    }
+    // An end may be cut to the file's, and a range behind that is left out. RFC 9110 §14.1.2
+    let fits = |part: &(u64, u64), range: &(u64, Option<u64>)| {
+        part.0 == range.0 && range.1.is_none_or(|last| part.1 <= last)
+    };
+    let mut asked = wanted.iter();
+    let stranger = parts
+        .ranges
+        .iter()
+        .find(|part| !asked.any(|range| fits(part, range)));
+    if let Some((first, last)) = stranger {
+        let known = wanted.iter().any(|range| fits(&(*first, *last), range));
+        let why = if known {
+            "does not come in the order of the request"
+        } else {
+            "was not asked for as one"
+        };
+        out.raise("BDL-11", || {
+            format!(
+                "{} ranges were asked for; the part {first}-{last} {why}: BITS fails with BG_E_INVALID_SERVER_RESPONSE (0x8020001B) or asks for one range at a time.",
+                wanted.len()
+            )
+        });
+    }
+}
+
 /// Returns the size of the file that an answer tells.
 pub(super) fn total(status: u16, says: &Ack) -> Option<u64> {
     match status {
+        200 if says.peerdist => None,
         200 => says.length,
         206 => says.range.and_then(|range| range.total),
         _ => None,
@@ -272,17 +327,23 @@ fn file(view: &View<'_>, past: &Past, status: u16, out: &mut Out<'_>) {
             "The answer has no Last-Modified: BITS cannot see whether the file has changed."
                 .to_owned()
         }),
-        (Some(before), Some(now)) if before != now => out.raise("BDL-06", || {
-            format!(
-                "Last-Modified is {} now and was {} before: BITS begins the file again.",
-                shown(now.as_bytes()),
-                shown(before.as_bytes())
-            )
-        }),
+        (Some(before), Some(now)) if before != now => {
+            out.raise("BDL-06", || {
+                format!(
+                    "Last-Modified is {} now and was {} before: BITS begins the file again.",
+                    shown(now.as_bytes()),
+                    shown(before.as_bytes())
+                )
+            });
+            // Another file has another tag.
+            return;
+        }
         _ => {}
     }
+    // RFC 9110 §8.8.3.2: a tag that became weak is no other version.
+    let opaque = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag).to_owned();
     if let (Some(before), Some(now)) = (&known.etag, &says.etag)
-        && before != now
+        && opaque(before) != opaque(now)
     {
         out.raise("BDL-07", || {
             format!(
@@ -325,7 +386,8 @@ fn redirect(view: &View<'_>, past: &Past, status: u16, out: &mut Out<'_>) {
                 shown(location)
             )
         });
-    } else if past.session.file.begun {
+    } else if past.session.file.begun && !past.session.file.redirected {
+        // Where the first request was redirected, the others for this URL are, too.
         out.raise("BDL-14", || {
             format!(
                 "{} was redirected ({status}) to {} in the middle of the file.",

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::bits::multipart::Layout;
 use crate::bits::{Ack, Request};
 use crate::wire::Head;
 
@@ -27,8 +28,10 @@ pub struct Facts<'f> {
     /// The final response, if its head came.
     pub response: Option<Answered<'f>>,
     /// A digest of the request's content, any function, the same one for all exchanges; `None` =
-    /// unknown.
+    /// unknown. Two that differ must mean that the content differs.
     pub digest: Option<u64>,
+    /// The parts of an answer that is multipart/byteranges, where its content was looked into.
+    pub parts: Option<&'f Layout>,
 }
 
 /// A request.

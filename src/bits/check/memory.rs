@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use crate::bits::Packet;
+use crate::bits::{Packet, header};
 
 use super::session::Session;
 use super::view::View;
@@ -20,7 +20,7 @@ const FEW: usize = 16;
 pub(super) struct Memory {
     sessions: HashMap<u32, Session>,
     connections: HashMap<u32, Connection>,
-    /// Sessions by lower-cased id and host, the newest owner.
+    /// Sessions by what identifies them and host, the newest owner.
     ids: HashMap<(String, String), u32>,
     /// Newest session by host and path.
     places: HashMap<(String, String), u32>,
@@ -48,6 +48,8 @@ pub(super) struct Connection {
     pub(super) challenges: u32,
     challenged: Option<(Option<Packet>, String)>,
     sessions: Vec<u32>,
+    /// The exchange that ended last, with its session.
+    last: (Option<u32>, Option<u32>),
     touched: u64,
 }
 
@@ -80,8 +82,22 @@ impl Memory {
         self.connections.insert(conn, known);
     }
 
-    pub(super) fn disconnect(&mut self, conn: u32) {
-        self.connections.remove(&conn);
+    pub(super) fn disconnect(&mut self, conn: u32, by_server: bool) {
+        let Some(connection) = self.connections.remove(&conn).filter(|_| by_server) else {
+            return;
+        };
+        for no in connection.sessions {
+            let session = self.sessions.get_mut(&no);
+            if let Some(session) = session.filter(|session| session.conn == conn) {
+                session.dropped = session.answered;
+            }
+        }
+    }
+
+    /// Returns the exchange that ended last on a connection, with its session.
+    pub(super) fn last(&self, conn: u32) -> (Option<u32>, Option<u32>) {
+        let known = self.connections.get(&conn);
+        known.map(|known| known.last).unwrap_or_default()
     }
 
     /// Tells whether the connection was seen from its start, without gaps.
@@ -133,7 +149,7 @@ impl Memory {
         let owner = |id: &str| {
             let no = *self
                 .ids
-                .get(&(id.to_ascii_lowercase(), view.host.clone()))?;
+                .get(&(header::session_key(id), view.host.clone()))?;
             Some(if no == past.session.no {
                 &past.session
             } else {
@@ -173,6 +189,7 @@ impl Memory {
         let connection = &mut past.connection;
         connection.learn(view);
         connection.touched = self.clock;
+        connection.last = (Some(facts.no), facts.session);
         if let Some(no) = facts.session {
             if !connection.sessions.contains(&no) {
                 if connection.sessions.len() >= FEW {
@@ -203,7 +220,7 @@ impl Memory {
             return;
         }
         if let Some(id) = &session.id {
-            let id = id.to_ascii_lowercase();
+            let id = header::session_key(id);
             let hosts = [Some(&session.host), session.host_id.as_ref()];
             for host in hosts.into_iter().flatten() {
                 self.ids.insert((id.clone(), host.clone()), session.no);
@@ -234,6 +251,7 @@ impl Memory {
                 session.unread.is_some()
                     || (session.complete.is_some()
                         && session.alive()
+                        && !session.closing
                         && !connections.contains_key(&session.conn))
             })
             .map(|(_, session)| session)

@@ -86,9 +86,9 @@ impl Checker {
         self.memory.connect(conn, joined);
     }
 
-    /// Takes note that a connection is over.
-    pub fn connection_closed(&mut self, conn: u32) {
-        self.memory.disconnect(conn);
+    /// Takes note that a connection is over, and whether the server ended it first.
+    pub fn connection_closed(&mut self, conn: u32, by_server: bool) {
+        self.memory.disconnect(conn, by_server);
     }
 
     /// Takes note of an exchange that is over.
@@ -124,12 +124,10 @@ impl Checker {
     pub fn unsolicited(&mut self, conn: u32, len: Option<u64>) -> Vec<Finding> {
         let mut findings = Vec::new();
         if self.memory.starts(conn) {
-            let mut out = Out::new(
-                self.profile,
-                (None, None, conn),
-                &mut self.tally,
-                &mut findings,
-            );
+            // It came behind the answer of the exchange that ended last.
+            let (exchange, session) = self.memory.last(conn);
+            let place = (exchange, session, conn);
+            let mut out = Out::new(self.profile, place, &mut self.tally, &mut findings);
             ack::unsolicited(len, &mut out);
         }
         findings
@@ -144,7 +142,21 @@ impl Checker {
             let mut out = Out::new(self.profile, place, &mut self.tally, &mut findings);
             close::left(&session, &mut out);
         }
-        findings.extend(self.tally.rest(self.profile));
         findings
+    }
+
+    /// Returns one finding for each rule that was broken so often that not all findings were told.
+    pub fn rest(&self) -> Vec<Finding> {
+        self.tally.rest(self.profile)
+    }
+
+    /// Returns how many findings of a rule there were, told or only counted.
+    pub fn count(&self, rule: &Rule) -> u32 {
+        self.tally.count(rule)
+    }
+
+    /// Returns how many findings of a level were only counted.
+    pub fn untold(&self, level: Level) -> u64 {
+        self.tally.untold(level)
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::bits::Packet;
+use crate::bits::header;
 use crate::bits::hresult::BG_E_SESSION_NOT_FOUND;
 
 use super::memory::Past;
@@ -189,8 +190,10 @@ fn hosts(view: &View<'_>, past: &Past, out: &mut Out<'_>) {
 fn resumed(view: &View<'_>, past: &Past, out: &mut Out<'_>) {
     let moved = past.session.previous.is_some() && past.session.conn != view.facts.conn;
     let first = past.connection.packets == 0 && past.connection.whole;
-    // Its Create-Session may just have been on another connection.
-    if moved && first && view.is(Packet::Fragment) && !past.session.fresh {
+    // Its Create-Session may just have been on another connection. Where the server ended the connection
+    // after its answer nothing was interrupted: the HTTP layer dials again by itself.
+    let quiet = past.session.fresh || past.session.dropped;
+    if moved && first && view.is(Packet::Fragment) && !quiet {
         out.raise("BUP-SE-05", || {
             format!(
                 "The session went on with {} on a new connection; Windows sends Ping first.",
@@ -238,12 +241,14 @@ fn server(view: &View<'_>, past: &Past, out: &mut Out<'_>) {
         .id
         .as_deref()
         .zip(view.id())
-        .is_some_and(|(issued, sent)| issued.eq_ignore_ascii_case(sent));
+        .is_some_and(|(issued, sent)| header::same_session(issued, sent));
     if forgotten
         && same_id
         && same_host
         && session.created
         && session.alive()
+        // A Close or Cancel whose answer was lost may have ended it.
+        && !session.closing
         && session.told.is_some()
         && idle < SESSION_TIMEOUT
     {

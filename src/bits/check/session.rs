@@ -9,7 +9,7 @@ use crate::bits::header::Name;
 use crate::bits::hresult::BG_E_SESSION_NOT_FOUND;
 
 use super::rule::Profile;
-use super::view::{View, bare_host, shown, split, value};
+use super::view::{View, bare_host, closes, shown, split, value};
 
 /// So many fragments are remembered by their content.
 const FEW: usize = 16;
@@ -42,6 +42,14 @@ pub(super) struct Session {
     pub(super) complete: Option<u32>,
     /// Close or Cancel was acknowledged: which, and on which connection.
     pub(super) over: Option<(Packet, u32)>,
+    /// The offset told last is the last byte of a fragment in place of the next one.
+    pub(super) short: bool,
+    /// A Close or Cancel was sent, whatever came of it.
+    pub(super) closing: bool,
+    /// The last packet was answered in full.
+    pub(super) answered: bool,
+    /// The server ended the connection after that.
+    pub(super) dropped: bool,
     /// The packet that was answered 0x8020001F.
     pub(super) lost: Option<Packet>,
     /// Close or Cancel was refused with this status.
@@ -95,12 +103,19 @@ pub(super) struct File {
     pub(super) etag: Option<String>,
     /// Content of it has arrived.
     pub(super) begun: bool,
+    /// Some request for it was redirected.
+    pub(super) redirected: bool,
 }
 
 impl Session {
     /// Tells whether packets of it are still expected.
     pub(super) fn alive(&self) -> bool {
         self.over.is_none() && self.lost.is_none()
+    }
+
+    /// Tells whether a client that goes on at `first` may be right with a server that counts otherwise.
+    pub(super) fn goes_on_at(&self, first: u64) -> bool {
+        self.short && self.told.and_then(|told| told.checked_add(1)) == Some(first)
     }
 
     /// Forgets what cannot be relied on where packets may have passed unseen.
@@ -125,6 +140,12 @@ impl Session {
         let facts = view.facts;
         self.conn = facts.conn;
         let answered = facts.response.is_some_and(|r| r.cut == super::Cut::No);
+        self.answered = answered;
+        self.dropped = facts.response.is_some_and(|r| answered && closes(r.head));
+        self.closing |= matches!(
+            view.packet,
+            Some(Packet::CloseSession | Packet::CancelSession)
+        );
         if let Some(response) = facts.response.filter(|_| answered) {
             self.previous = Some(Previous {
                 no: facts.no,
@@ -228,7 +249,7 @@ impl Session {
             let end = range.first.saturating_add(view.facts.request.content);
             self.furthest = self.furthest.max(end);
         }
-        if let (Some(range), Some(digest)) = (view.range(), view.facts.digest) {
+        if let Some((range, digest)) = view.whole_content() {
             if self.digests.len() >= FEW {
                 self.digests.pop_front();
             }
@@ -254,7 +275,10 @@ impl Session {
             if let Some(response) = facts.response {
                 self.moved = response.ended;
             }
-            self.complete = (range.total == Some(told)).then_some(facts.no);
+            self.short = view.succeeded() && told == range.last && range.first < range.last;
+            let complete = range.total == Some(told)
+                || range.total.is_some_and(|total| self.goes_on_at(total));
+            self.complete = complete.then_some(facts.no);
         } else if !matches!(status, 401 | 407 | 413) {
             self.stuck = match self.stuck.filter(|stuck| stuck.0 == range.first) {
                 Some((first, times)) => Some((first, times.saturating_add(1))),
@@ -274,6 +298,11 @@ impl Session {
         };
         let says = response.says;
         let status = view.status().unwrap_or_default();
+        self.file.redirected |= (300..400).contains(&status);
+        if status == 412 {
+            // The server says itself that the file is another one.
+            self.file = File::default();
+        }
         if !matches!(status, 200 | 206) {
             return;
         }

@@ -1,11 +1,11 @@
 //! Raising findings: levels, repetition, and a bound on their number.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::rule::{Finding, Level, Profile, Rule, Who};
 
 /// So many findings of one rule are told one by one; the rest is counted.
-const TOLD_MAX: u32 = 5000;
+pub(super) const TOLD_MAX: u32 = 5000;
 
 /// So many places are remembered where a rule was told that is told once.
 const PLACES_MAX: usize = 65_536;
@@ -15,6 +15,8 @@ const PLACES_MAX: usize = 65_536;
 pub(super) struct Tally {
     /// Findings by position of the rule.
     counts: Vec<u32>,
+    /// Findings that were only counted.
+    untold: HashMap<Level, u64>,
     /// Where a rule was told that is told once.
     told: HashSet<(Place, usize)>,
 }
@@ -26,12 +28,23 @@ enum Place {
 }
 
 impl Tally {
+    /// Returns how many findings of this rule there were, told or not.
+    pub(super) fn count(&self, rule: &Rule) -> u32 {
+        let position = super::rules().position(|known| known.id == rule.id);
+        let count = position.and_then(|at| self.counts.get(at));
+        count.copied().unwrap_or_default()
+    }
+
+    /// Returns how many findings of this level were only counted.
+    pub(super) fn untold(&self, level: Level) -> u64 {
+        self.untold.get(&level).copied().unwrap_or_default()
+    }
+
     /// Returns one finding for each rule of which not all findings were told.
-    pub(super) fn rest(&mut self, profile: Profile) -> Vec<Finding> {
-        let counts = std::mem::take(&mut self.counts);
+    pub(super) fn rest(&self, profile: Profile) -> Vec<Finding> {
         super::rules()
-            .zip(counts)
-            .filter(|(_, count)| *count > TOLD_MAX)
+            .zip(&self.counts)
+            .filter(|(_, count)| **count > TOLD_MAX)
             .map(|(rule, count)| Finding {
                 id: rule.id,
                 level: rule.level(profile),
@@ -39,7 +52,7 @@ impl Tally {
                 exchange: None,
                 session: None,
                 text: format!(
-                    "{} more findings of this rule are not listed one by one.",
+                    "{} more findings of this rule are only counted; the first {TOLD_MAX} are listed.",
                     count.saturating_sub(TOLD_MAX)
                 ),
                 source: rule.source,
@@ -104,7 +117,7 @@ impl<'o> Out<'o> {
             return;
         };
         let level = rule.level(self.profile).min(most);
-        if level == Level::Off || !self.is_news(position, rule) {
+        if level == Level::Off || !self.is_news(position, rule, level) {
             return;
         }
         self.findings.push(Finding {
@@ -121,7 +134,7 @@ impl<'o> Out<'o> {
     }
 
     /// Counts a finding; tells whether it is to be told.
-    fn is_news(&mut self, position: usize, rule: &Rule) -> bool {
+    fn is_news(&mut self, position: usize, rule: &Rule, level: Level) -> bool {
         if rule.once {
             let place = match self.session {
                 Some(session) => Place::Session(session),
@@ -141,6 +154,11 @@ impl<'o> Out<'o> {
             return false;
         };
         *count = count.saturating_add(1);
-        *count <= TOLD_MAX
+        let told = *count <= TOLD_MAX;
+        if !told {
+            let untold = self.tally.untold.entry(level).or_default();
+            *untold = untold.saturating_add(1);
+        }
+        told
     }
 }

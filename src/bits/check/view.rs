@@ -71,9 +71,9 @@ impl<'f> View<'f> {
         self.upload() && self.bits_answer && !self.facts.ours
     }
 
-    /// Tells whether the answer is 200 or 201.
+    /// Tells whether the answer grants what was asked: 200, or another success.
     pub(super) fn succeeded(&self) -> bool {
-        matches!(self.status(), Some(200 | 201))
+        matches!(self.status(), Some(200..=299))
     }
 
     /// Returns the error that the answer carries.
@@ -104,6 +104,15 @@ impl<'f> View<'f> {
         })
     }
 
+    /// Returns the range of a Fragment whose content came whole and as it is in the file, with its digest.
+    pub(super) fn whole_content(&self) -> Option<(ContentRange, u64)> {
+        let range = self.range()?;
+        let span = range.last.saturating_sub(range.first).saturating_add(1);
+        let coded = value(self.asked(), Name::ContentEncoding).is_some();
+        let digest = self.facts.digest?;
+        (span == self.facts.request.content && !coded).then_some((range, digest))
+    }
+
     /// Returns what a Fragment is called in a sentence: `Fragment 0-9`.
     pub(super) fn fragment(&self) -> String {
         match self.facts.request.says.range {
@@ -112,11 +121,24 @@ impl<'f> View<'f> {
         }
     }
 
+    /// Tells whether the packet is a leg of a handshake: WinHTTP sends such a one without its content.
+    ///
+    /// observed: NTLM rounds of Windows clients
+    pub(super) fn authenticates(&self) -> bool {
+        let begins = |field| {
+            let value = self.asked().value(field);
+            value.is_some_and(|value| super::auth::ntlm_message(value) == Some(1))
+        };
+        matches!(self.status(), Some(401 | 407))
+            || begins("authorization")
+            || begins("proxy-authorization")
+    }
+
     /// Returns the offset that the answer tells, in a 200 without one the end of the fragment.
     pub(super) fn told(&self) -> Option<u64> {
         let said = self.facts.response.and_then(|r| r.says.received);
         match self.status() {
-            Some(200 | 201) => {
+            Some(200..=299) => {
                 said.or_else(|| self.range().map(|range| range.last.saturating_add(1)))
             }
             Some(416) => said,
@@ -148,6 +170,14 @@ pub(super) fn values(
 /// Returns the first value of a field in any of its spellings.
 pub(super) fn value(head: &Head, name: Name) -> Option<&[u8]> {
     values(head, name).next().map(|found| found.1)
+}
+
+/// Tells whether a response announces that its connection ends.
+///
+/// RFC 9112 §9.3
+pub(super) fn closes(head: &Head) -> bool {
+    let says = |wanted| head.values("connection").any(|value| lists(value, wanted));
+    says("close") || (head.minor() == 0 && !says("keep-alive"))
 }
 
 /// Returns a value of a peer for a sentence: short and on one line.

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use crate::event::{Close, ConnId, Direction, Event, Leg, What};
 
+use super::beside;
 use super::header::{ACK, FIN, RST, SYN};
 use super::link::Segment;
 use super::mark::{Mark, Marks};
@@ -90,6 +91,15 @@ impl Reassembly {
             stream.finished = true;
             let conn = stream.conn;
             self.remember(ends, conn);
+        }
+    }
+
+    /// Takes notes that belong to no connection.
+    pub(super) fn pass_by(&mut self, marks: Marks, place: Place) {
+        self.last = (place.at, place.position);
+        let (conn, leg) = beside::NOBODY;
+        for note in marks.notes {
+            self.push(conn, leg, place, What::Note(note));
         }
     }
 

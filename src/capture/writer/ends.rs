@@ -18,6 +18,16 @@ pub(super) struct Ends {
 }
 
 impl Ends {
+    /// Begins with other inventions than the writer that wrote the first `len` bytes.
+    pub(super) fn later(len: u64) -> Self {
+        let half = 0x0080_0000;
+        let number = u32::try_from(len / 4 % u64::from(half)).unwrap_or(0);
+        Self {
+            invented: half | number,
+            ..Self::default()
+        }
+    }
+
     /// Finds ends for a stream, the real ones where they can be had.
     pub(super) fn claim(
         &mut self,

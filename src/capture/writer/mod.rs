@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use crate::event::{Close, ConnId, Direction, Event, Leg, Missing, Note, What};
 
 use super::Error;
+use super::beside;
 use super::block::{
     APPLICATION, COMMENT, IF_DESCRIPTION, IF_NAME, RESOLUTION, put_interface, put_section,
 };
@@ -70,6 +71,37 @@ impl Writer {
         writer.put_file_head();
         writer.flush()?;
         Ok(writer)
+    }
+
+    /// Goes on with a capture of ours that begins at `options.start_ns` and is `len` bytes long, nobody
+    /// writing to it: appends to it, and never changes what is there.
+    pub(super) fn resume(path: &Path, options: Options, len: u64) -> Result<Self, Error> {
+        let refused = |reason: &str| Error::Append {
+            path: path.to_owned(),
+            reason: reason.to_owned(),
+        };
+        let failed = |source| Error::Write {
+            path: path.to_owned(),
+            source,
+        };
+        let mut open = OpenOptions::new();
+        open.append(true);
+        let file = open.open(path).map_err(failed)?;
+        if !is_free(&file) {
+            return Err(refused("another program is recording into it"));
+        }
+        if file.metadata().map_err(failed)?.len() != len {
+            return Err(refused("it has changed since it was read"));
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            sink: Sink::resume(file, len),
+            start: text_of(options.start_ns),
+            options,
+            streams: HashMap::new(),
+            ends: Ends::later(len),
+            finished: VecDeque::new(),
+        })
     }
 
     /// Appends `event` and returns the file offset of its first block.
@@ -161,6 +193,9 @@ impl Writer {
                 let begin = self.put_close(key, at_ns, *direction, *how);
                 self.sink.settle(&[])?;
                 return Ok(begin);
+            }
+            What::Note(note) if key == beside::NOBODY && !self.streams.contains_key(&key) => {
+                beside::put(&mut self.sink.gathered, at_ns, note);
             }
             What::Note(note) => self.put_note(key, at_ns, note),
         }
@@ -364,15 +399,36 @@ pub(super) fn text_of(ns: u64) -> String {
 
 fn create(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    // Emptied only once it is known that nobody records into it.
+    options.write(true).create(true).truncate(false);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    // Others may read and delete it (FILE_SHARE_READ, FILE_SHARE_DELETE), not write.
+    #[cfg(windows)]
+    std::os::windows::fs::OpenOptionsExt::share_mode(&mut options, 1 | 4);
     let file = options.open(path)?;
+    if !file.metadata()?.is_file() {
+        return Ok(file);
+    }
+    if !is_free(&file) {
+        let reason = "another program is recording into it";
+        return Err(io::Error::new(io::ErrorKind::WouldBlock, reason));
+    }
+    file.set_len(0)?;
     #[cfg(unix)]
-    if file.metadata()?.is_file() {
+    {
         // The mode above is for a new file only; this one may have been there.
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
         file.set_permissions(mode)?;
     }
     Ok(file)
+}
+
+/// Takes the file for this writer, as long as it is open; tells whether nobody else has it. Where there
+/// are no locks, everybody is believed. On Windows a lock would keep readers out; sharing does it there.
+fn is_free(file: &File) -> bool {
+    if cfg!(windows) {
+        return true;
+    }
+    !matches!(file.try_lock(), Err(std::fs::TryLockError::WouldBlock))
 }

@@ -61,7 +61,7 @@ impl FilterError {
 }
 
 /// Returns the name nearest to `word`, where one is near enough to be meant.
-pub(super) fn nearest<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+pub fn nearest<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     if word.len() > 64 {
         return None;
     }

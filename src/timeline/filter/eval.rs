@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use crate::bits::{Packet, hresult};
 use crate::event::Leg;
+use crate::timeline::margin::Margin;
 use crate::timeline::row::{Connection, Exchange, Session};
 use crate::wire::Head;
 use crate::wire::Stream;
 
 use super::expr::{Expr, Item, Op};
-use super::field::{Field, Id, Kind};
+use super::field::{Field, Id, Kind, LEVELS};
 use super::fold;
 use super::value::{Value, bare};
 
@@ -26,6 +27,7 @@ pub(super) struct View<'r> {
     pub(super) session: Option<&'r Session>,
     pub(super) connection: Option<&'r Connection>,
     pub(super) heads: Option<&'r dyn super::Heads>,
+    pub(super) margin: Option<&'r dyn Margin>,
 }
 
 /// What a field holds in one row.
@@ -40,6 +42,9 @@ enum Found<'r> {
     Owned(Cow<'static, str>),
     /// Every value of a header field, in the order sent.
     Many(Vec<String>),
+    /// Places in the list of levels.
+    Levels(Vec<usize>),
+    Rules(Vec<&'static str>),
 }
 
 /// Tells whether a row matches.
@@ -135,6 +140,10 @@ impl Found<'_> {
                     .is_some_and(|found| ordered(op, &found, wanted)),
                 _ => same(op, found == name),
             },
+            (Self::Levels(found), Value::Choice(wanted, _)) => match op {
+                Op::Ne => !found.contains(wanted),
+                op => found.iter().any(|found| ordered(op, found, wanted)),
+            },
             (Self::Client(found), Value::Network(network)) => same(op, network.holds(found.ip())),
             (Self::Text(found), Value::Text(wanted)) if field.kind == Kind::SessionId => {
                 same(op, fold::equals(bare(found), wanted))
@@ -149,6 +158,10 @@ impl Found<'_> {
             Self::Text(text) => holds(text),
             Self::Owned(text) => holds(text),
             Self::Many(texts) => texts.iter().any(|text| holds(text)),
+            Self::Rules(ids) => ids.iter().any(|id| holds(id)),
+            Self::Levels(levels) => levels
+                .iter()
+                .any(|level| LEVELS.get(*level).is_some_and(|name| holds(name))),
             Self::Packet(packet) => holds(packet.name()),
             Self::Choice(name) => holds(name),
             Self::Number(_) | Self::Code(_) | Self::Time(_) | Self::Client(_) => false,
@@ -193,6 +206,15 @@ impl<'r> View<'r> {
                 (Some(exchange), _) => exchange.is_problem(),
                 (None, session) => session.is_some_and(|session| session.problems > 0),
             },
+            Id::BitsLast => self
+                .exchange
+                .and_then(|exchange| exchange.range)
+                .is_some_and(|range| {
+                    range
+                        .last
+                        .checked_add(1)
+                        .is_some_and(|next| range.total == Some(next))
+                }),
             _ => self.read(field).is_some(),
         }
     }
@@ -225,6 +247,7 @@ impl<'r> View<'r> {
             Id::HttpHeader | Id::HttpHost | Id::HttpVersion | Id::BitsHost => {
                 self.read_heads(field)
             }
+            Id::Finding | Id::FindingLevel | Id::Mark => self.read_margin(field.id),
             Id::ClientIp => self.client().map(Found::Client),
             Id::ClientPort => self
                 .client()
@@ -257,6 +280,25 @@ impl<'r> View<'r> {
             Id::SessionResent => Found::Number(session.resent),
             Id::Name => Found::Text(&session.name),
             _ => Found::Number(session.no.into()),
+        })
+    }
+
+    fn read_margin(&self, id: Id) -> Option<Found<'r>> {
+        let margin = self.margin?;
+        let no = self.exchange.map_or(0, |exchange| exchange.no);
+        if id == Id::Mark {
+            return margin.annotation(no).map(|it| Found::Text(&it.comment));
+        }
+        let findings = margin.findings(no);
+        if findings.is_empty() {
+            return None;
+        }
+        let level = |name: &str| LEVELS.iter().position(|known| *known == name);
+        Some(if id == Id::Finding {
+            Found::Rules(findings.iter().map(|finding| finding.id).collect())
+        } else {
+            let levels = findings.iter();
+            Found::Levels(levels.filter_map(|it| level(it.level.name())).collect())
         })
     }
 
@@ -359,7 +401,10 @@ fn read_exchange(id: Id, exchange: &Exchange) -> Option<Found<'_>> {
         Id::Size => number(size()),
         Id::Rate => number(rate(size(), total()?)?),
         Id::Outcome => Some(Found::Choice(exchange.outcome.name())),
-        // Findings, rules and marks have no place in the rows yet.
+        Id::FaultRule => {
+            let names = exchange.faults.iter().map(ToString::to_string);
+            (!exchange.faults.is_empty()).then(|| Found::Many(names.collect()))
+        }
         _ => None,
     }
 }

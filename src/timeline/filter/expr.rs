@@ -6,7 +6,7 @@ use std::fmt;
 
 use regex_lite::Regex;
 
-use super::field::Field;
+use super::field::{Field, Id};
 use super::lexer::quote;
 use super::value::Value;
 
@@ -87,18 +87,33 @@ impl Expr {
         Self::Any(any)
     }
 
-    /// Tells whether any condition needs a head to be read back.
-    pub(super) fn needs_heads(&self) -> bool {
+    /// Tells whether any condition names a field that is `meant`.
+    pub(super) fn names(&self, meant: fn(&Field) -> bool) -> bool {
         match self {
-            Self::All(parts) | Self::Any(parts) => parts.iter().any(Self::needs_heads),
-            Self::Not(inner) => inner.needs_heads(),
+            Self::All(parts) | Self::Any(parts) => parts.iter().any(|part| part.names(meant)),
+            Self::Not(inner) => inner.names(meant),
             Self::Search(_) => false,
             Self::Present(field)
             | Self::Compare(field, ..)
             | Self::In(field, _)
             | Self::Contains(field, _)
             | Self::Like(field, _)
-            | Self::Matches(field, _) => field.needs_heads(),
+            | Self::Matches(field, _) => meant(field),
+        }
+    }
+
+    /// Adds the fields that are asked for; a text alone asks for the URL.
+    pub(super) fn ids(&self, ids: &mut Vec<Id>) {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().for_each(|part| part.ids(ids)),
+            Self::Not(inner) => inner.ids(ids),
+            Self::Search(_) => ids.push(Id::HttpUrl),
+            Self::Present(field)
+            | Self::Compare(field, ..)
+            | Self::In(field, _)
+            | Self::Contains(field, _)
+            | Self::Like(field, _)
+            | Self::Matches(field, _) => ids.push(field.id),
         }
     }
 }

@@ -97,6 +97,7 @@ pub(super) enum Id {
     BitsRangeStart,
     BitsRangeEnd,
     BitsTotal,
+    BitsLast,
     BitsReceived,
     BitsError,
     BitsErrorName,
@@ -243,7 +244,7 @@ pub(super) const HEADERS: [&str; 14] = [
 pub(super) const METHODS: [&str; 4] = ["BITS_POST", "GET", "HEAD", "POST"];
 
 const LEGS: &[&str] = &["client", "upstream"];
-const LEVELS: &[&str] = &["note", "warning", "error"];
+pub(super) const LEVELS: &[&str] = &["note", "warning", "error"];
 const KINDS: &[&str] = &["upload", "upload-reply", "download", "unknown"];
 const STATES: &[&str] = &[
     "open",
@@ -282,13 +283,14 @@ const fn row(
 }
 
 #[rustfmt::skip]
-static FIELDS: [FieldInfo; 40] = [
+static FIELDS: [FieldInfo; 41] = [
     row(Id::Bits, "bits", Kind::Flag, "any BITS packet, the HEAD and GET of a download included", "bits"),
     row(Id::BitsType, "bits.type", Kind::Packet, "which packet, in any spelling", "bits.type == create-session"),
     row(Id::BitsSession, "bits.session", Kind::SessionId, "the session id as sent", "bits.session contains 3F2B"),
     row(Id::BitsRangeStart, "bits.range.start", Kind::Size, "first byte of a fragment or range", "bits.range.start >= 5MiB"),
     row(Id::BitsRangeEnd, "bits.range.end", Kind::Size, "last byte of a fragment or range, inclusive", "bits.range.end < 1MiB"),
     row(Id::BitsTotal, "bits.total", Kind::Size, "size of the whole file, as the range says", "bits.total > 1GiB"),
+    row(Id::BitsLast, "bits.last", Kind::Flag, "the fragment or range that ends the file", "bits.type == fragment and bits.last"),
     row(Id::BitsReceived, "bits.received", Kind::Size, "next byte that the server wants, from its Ack", "bits.received == 0"),
     row(Id::BitsError, "bits.error", Kind::Code, "HRESULT of the Ack, by number or name", "bits.error == 0x8020001F"),
     row(Id::BitsErrorName, "bits.error.name", Kind::Text, "name of that HRESULT", "bits.error.name contains SESSION"),
@@ -322,7 +324,7 @@ static FIELDS: [FieldInfo; 40] = [
     row(Id::Finding, "finding", Kind::Text, "rule of a conformance finding", "finding == BUP-FR-12"),
     row(Id::FindingLevel, "finding.level", Kind::Level(LEVELS), "level of a conformance finding: note < warning < error", "finding.level >= warning"),
     row(Id::FaultRule, "fault.rule", Kind::Text, "name of a fault rule that fired", "fault.rule == lost-ack"),
-    row(Id::Mark, "mark", Kind::Text, "marked by the user; the text is the comment", "mark"),
+    row(Id::Mark, "mark", Kind::Text, "marked or commented by the user; the text is the comment", "mark"),
 ];
 
 #[cfg(test)]

@@ -22,16 +22,23 @@ use std::sync::Arc;
 use crate::wire::Head;
 use crate::wire::Stream;
 
-use super::Timeline;
+use super::margin::{Annotation, Margin};
 use super::row::{Connection, Exchange, Session};
+use super::{Finding, Timeline};
 
 use eval::View;
 use expr::Expr;
+use field::Field;
 
 pub use complete::{Completion, complete};
-pub use error::FilterError;
+pub use error::{FilterError, nearest};
 pub use field::{FieldInfo, fields};
 pub use heads::HeadsOf;
+
+/// Values as the language writes them, for whoever reads the same from elsewhere.
+pub mod unit {
+    pub use super::value::{code, rate, size, time};
+}
 
 /// Gives back the heads of an exchange, for the few fields that rows do not have.
 pub trait Heads {
@@ -47,6 +54,8 @@ pub struct Row<'r> {
     pub connection: Option<&'r Connection>,
     /// Without it the fields of [`Filter::needs_heads`] are absent.
     pub heads: Option<&'r dyn Heads>,
+    /// Without it findings and marks are absent.
+    pub margin: Option<&'r dyn Margin>,
 }
 
 impl<'r> Row<'r> {
@@ -61,6 +70,7 @@ impl<'r> Row<'r> {
             session,
             connection: timeline.connection(exchange.conn),
             heads: None,
+            margin: Some(timeline),
         }
     }
 
@@ -71,6 +81,22 @@ impl<'r> Row<'r> {
             heads: Some(heads),
             ..self
         }
+    }
+}
+
+/// The margin of an exchange as one of its findings sees it.
+struct Alone<'r> {
+    finding: &'r Finding,
+    margin: Option<&'r dyn Margin>,
+}
+
+impl Margin for Alone<'_> {
+    fn findings(&self, _: u32) -> Vec<&Finding> {
+        vec![self.finding]
+    }
+
+    fn annotation(&self, no: u32) -> Option<&Annotation> {
+        self.margin?.annotation(no)
     }
 }
 
@@ -95,6 +121,31 @@ impl Filter {
                 session: row.session,
                 connection: row.connection,
                 heads: row.heads,
+                margin: row.margin,
+            };
+            eval::matches(root, &view)
+        })
+    }
+
+    /// Tells whether a finding is selected: `row` is its exchange, where it has one; of the exchange's
+    /// findings it alone is looked at.
+    pub fn matches_finding(
+        &self,
+        finding: &Finding,
+        row: Option<&Row<'_>>,
+        session: Option<&Session>,
+    ) -> bool {
+        let alone = Alone {
+            finding,
+            margin: row.and_then(|row| row.margin),
+        };
+        self.root.as_ref().is_none_or(|root| {
+            let view = View {
+                exchange: row.map(|row| row.exchange),
+                session,
+                connection: row.and_then(|row| row.connection),
+                heads: row.and_then(|row| row.heads),
+                margin: Some(&alone),
             };
             eval::matches(root, &view)
         })
@@ -115,13 +166,34 @@ impl Filter {
             session: Some(session),
             connection: None,
             heads: None,
+            margin: None,
         };
         eval::decides(root, &view).unwrap_or_else(|| rows.into_iter().any(|row| self.matches(&row)))
     }
 
     /// Tells whether any condition asks for a field that only a head has.
     pub fn needs_heads(&self) -> bool {
-        self.root.as_ref().is_some_and(Expr::needs_heads)
+        let root = self.root.as_ref();
+        root.is_some_and(|root| root.names(Field::needs_heads))
+    }
+
+    /// Tells whether any condition asks for what only a session says: its answer may change for packets
+    /// that are long over.
+    pub fn needs_sessions(&self) -> bool {
+        let root = self.root.as_ref();
+        root.is_some_and(|root| root.names(Field::is_of_session))
+    }
+
+    /// Returns the fields that are asked for, each once; a bare word asks for the URL.
+    pub fn fields(&self) -> Vec<&'static FieldInfo> {
+        let mut ids = Vec::new();
+        if let Some(root) = &self.root {
+            root.ids(&mut ids);
+        }
+        fields()
+            .iter()
+            .filter(|info| ids.contains(&info.id))
+            .collect()
     }
 
     /// Tells whether everything matches because nothing was asked.
@@ -159,7 +231,7 @@ pub fn exclude(expression: &str, field: &str, value: &str) -> Result<String, Fil
 
 /// Writes `field == value`; a field without a value is asked for as present.
 fn condition(field: &str, value: &str) -> Result<String, FilterError> {
-    let flag = field::Field::find(field).is_some_and(|found| found.kind == field::Kind::Flag);
+    let flag = Field::find(field).is_some_and(|found| found.kind == field::Kind::Flag);
     let text = if flag {
         field.to_owned()
     } else {

@@ -121,7 +121,7 @@ impl Value {
             Kind::Time => time(text)
                 .map(Self::Time)
                 .ok_or_else(|| refusal("a duration", Some("write it like 250ms, 30s or 15m"))),
-            Kind::Code => code(text).ok_or_else(|| {
+            Kind::Code => code(text).map(Self::Code).ok_or_else(|| {
                 let hint = "write it like 0x8020001F or BG_E_SESSION_NOT_FOUND";
                 refusal("an error code", Some(hint))
             }),
@@ -223,24 +223,26 @@ fn number(text: &str) -> Option<u64> {
     }
 }
 
-/// An HRESULT in hexadecimal, as a number, as the negative number that PowerShell shows, or by name.
-fn code(text: &str) -> Option<Value> {
+/// Reads an HRESULT in hexadecimal, as a number, as the negative number that PowerShell shows, or by name.
+pub fn code(text: &str) -> Option<u32> {
     let signed = text.parse::<i32>().ok().filter(|code| *code < 0);
     if let Some(code) = signed {
-        return Some(Value::Code(code.cast_unsigned()));
+        return Some(code.cast_unsigned());
     }
     if let Some(code) = number(text) {
-        return u32::try_from(code).ok().map(Value::Code);
+        return u32::try_from(code).ok();
     }
-    hresult::lookup_name(text).map(|known| Value::Code(known.code))
+    hresult::lookup_name(text).map(|known| known.code)
 }
 
-fn size(text: &str) -> Option<u64> {
+/// Reads a size with its unit: `64KiB`, `1.5 GiB`; rounds down to bytes.
+pub fn size(text: &str) -> Option<u64> {
     let (total, rest) = amount(text, &SIZE_UNITS)?;
     u64::try_from(total).ok().filter(|_| rest.is_empty())
 }
 
-fn rate(text: &str) -> Option<u64> {
+/// Reads a rate in bytes a second: `64KiB/s`, `2Mbit/s`, or a bare number.
+pub fn rate(text: &str) -> Option<u64> {
     if let Some((total, "")) = amount(text, &BIT_RATES) {
         return u64::try_from(total).ok();
     }
@@ -249,7 +251,7 @@ fn rate(text: &str) -> Option<u64> {
 }
 
 /// Reads `30s`, `1.5 h`, `1h 30m`; a bare number counts seconds.
-fn time(text: &str) -> Option<Duration> {
+pub fn time(text: &str) -> Option<Duration> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
         return text.parse().ok().map(Duration::from_secs);
     }
@@ -433,7 +435,7 @@ mod tests {
     #[test]
     fn codes_are_read_as_people_meet_them() {
         for text in ["0x8020001F", "0X8020001f", "2149580831", "-2145386465"] {
-            assert_eq!(code(text), Some(Value::Code(0x8020_001F)), "{text}");
+            assert_eq!(code(text), Some(0x8020_001F), "{text}");
         }
         assert_eq!(code("0x18020001F"), None);
         assert_eq!(code("abc"), None);

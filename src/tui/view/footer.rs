@@ -254,8 +254,12 @@ fn words(prompt: &Prompt) -> (&'static str, String, Role) {
             };
             return ("filter: ", note, role);
         }
-        Ask::Find => ("find: ", "URL, packet, status, error"),
+        Ask::Find => (
+            "find: ",
+            "URL, packet, status, error; in the detail any text",
+        ),
         Ask::Command => (":", "q, w FILE, goto N, offset N, help"),
+        Ask::Comment => ("comment: ", "empty: none  Esc: as it was"),
         Ask::SaveAs => ("save capture as: ", "empty: do not keep  Esc: stay"),
     };
     (label, note.to_owned(), Role::Dim)

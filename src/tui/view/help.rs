@@ -14,11 +14,12 @@ use super::paint::{Align, Pen, pane};
 const SIGNS: &[(&str, &str)] = &[
     ("up ur dl", "upload, upload with a reply, download"),
     ("E", "the answer was an error, or carried an error code"),
+    ("E W N", "of a finding: error, warning, note"),
     ("cut>  cut<", "the request, the response ended too early"),
     ("none", "the connection ended without an answer"),
     ("proxy", "the proxy answered, not the server"),
     ("bad", "not readable as HTTP"),
-    ("*", "you marked this packet"),
+    ("*  \"", "the packet is marked, commented"),
     ("next", "the next byte that the server asks for"),
     (
         "wait",
@@ -76,6 +77,8 @@ fn lines() -> Vec<(String, String, bool)> {
         (Context::List, "In a list"),
         (Context::Hex, "In Hex"),
         (Context::Coverage, "In the coverage"),
+        (Context::Findings, "In the findings"),
+        (Context::Versus, "In a comparison"),
         (Context::Prompt, "While typing"),
     ] {
         lines.push((title.to_owned(), String::new(), true));

@@ -107,6 +107,14 @@ fn dump(buf: &mut Buffer, area: Rect, model: &Model, chunk: &Chunk) {
             }
         }
         let mut pen = Pen::new(buf, area, line, model.look);
+        let end = offset.saturating_add(u64::try_from(per_line).unwrap_or(0));
+        if model
+            .detail
+            .hit
+            .is_some_and(|hit| (offset..end).contains(&hit))
+        {
+            pen = pen.base(Role::Selected);
+        }
         pen.skip(1);
         let digits = format!("{offset:08x}");
         pen.text(&digits, Role::Dim);

@@ -15,8 +15,10 @@
 //!
 //! Only rows on screen are formatted, so a frame costs the same at 10 and at 1 000 000 rows.
 
+mod breach;
 mod coverage;
 mod detail;
+mod findings;
 mod footer;
 mod head;
 mod header;
@@ -29,6 +31,8 @@ mod paint;
 mod sessions;
 mod story;
 mod timing;
+mod upstream;
+mod versus;
 
 use ratatui::Frame;
 
@@ -66,8 +70,14 @@ fn draw_rows(frame: &mut Frame<'_>, model: &Model, rows: &dyn Rows) -> Drawn {
     if let Some(area) = layout.packets {
         packets::draw(buf, area, model, rows);
     }
+    if let Some(area) = layout.versus {
+        versus::draw(buf, area, model, rows);
+    }
+    if let Some(area) = layout.findings {
+        findings::draw(buf, area, model, rows);
+    }
     if let Some(area) = layout.detail {
-        drawn.detail_lines = detail::draw(buf, area, model, rows);
+        (drawn.detail_lines, drawn.found) = detail::draw(buf, area, model, rows);
     }
     if let Some(area) = layout.cover {
         coverage::draw(buf, area, model, rows);

@@ -6,6 +6,7 @@ use ratatui::text::{Line, Span};
 
 use super::super::catalog::exchange_at;
 use super::super::filter::session_of;
+use super::super::jot;
 use super::super::model::{Focus, Model, View};
 use super::super::rows::{Rows, is_in_flight};
 use super::super::sync::waited;
@@ -130,9 +131,16 @@ fn titles(mut pen: Pen<'_>, model: &Model, url: u16) {
 
 fn packet_row(mut pen: Pen<'_>, model: &Model, rows: &dyn Rows, exchange: &Exchange, url: u16) {
     let problem = exchange.is_problem();
-    let marked = exchange.no.checked_sub(1);
-    if marked.is_some_and(|row| model.marks.contains(&row)) {
-        pen.cell(6, &format!("*{}", exchange.no), Role::Warning, Align::Right);
+    let annotation = jot::of(rows, exchange);
+    if let Some(annotation) = annotation {
+        let mark = if annotation.marked { "*" } else { "" };
+        let comment = if annotation.comment.is_empty() {
+            ""
+        } else {
+            "\""
+        };
+        let no = format!("{mark}{comment}{}", exchange.no);
+        pen.cell(6, &no, Role::Warning, Align::Right);
     } else {
         pen.cell(6, &exchange.no.to_string(), Role::Dim, Align::Right);
     }
@@ -189,7 +197,13 @@ fn packet_row(mut pen: Pen<'_>, model: &Model, rows: &dyn Rows, exchange: &Excha
             Some(session) if url < URL => &session.name,
             _ => &exchange.url,
         };
-        pen.cell(url, text, Role::Dim, Align::Left);
+        match annotation.filter(|annotation| !annotation.comment.is_empty()) {
+            Some(annotation) => {
+                let text = format!("\"{}\" {text}", annotation.comment);
+                pen.cell(url, &text, Role::Warning, Align::Left);
+            }
+            None => pen.cell(url, text, Role::Dim, Align::Left),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use ratatui::text::Line;
 
+use super::super::jot;
 use super::super::model::{Focus, Model};
 use super::super::rows::Rows;
 use super::super::sync::waited;
@@ -13,7 +14,7 @@ use super::super::theme::{Role, signs};
 use super::detail::paragraph;
 use super::sessions::state;
 use crate::bits::{Packet, hresult};
-use crate::timeline::{Exchange, Outcome, Session, WireError};
+use crate::timeline::{Annotation, Exchange, Outcome, Session, WireError};
 
 /// Sentences of a session's story that are shown at most; a hostile session could have any number.
 const SENTENCES: usize = 2000;
@@ -24,7 +25,7 @@ pub(super) fn lines(model: &Model, rows: &dyn Rows, width: usize) -> Vec<Line<'s
     let exchange = model.exchange(rows);
     let session = model.session(rows);
     if exchange.is_none() && session.is_none() {
-        welcome(&mut out, model, width);
+        welcome(&mut out, model, rows.exchange_count() > 0, width);
         return out;
     }
     // The session first where sessions are being looked through.
@@ -35,6 +36,9 @@ pub(super) fn lines(model: &Model, rows: &dyn Rows, width: usize) -> Vec<Line<'s
     }
     if let Some(exchange) = exchange {
         about_exchange(&mut out, model, exchange, width);
+        if let Some(annotation) = jot::of(rows, exchange) {
+            written(&mut out, model, annotation, width);
+        }
     }
     if !session_first && let Some(session) = session {
         out.push(Line::raw(""));
@@ -43,8 +47,10 @@ pub(super) fn lines(model: &Model, rows: &dyn Rows, width: usize) -> Vec<Line<'s
     out
 }
 
-fn welcome(out: &mut Vec<Line<'static>>, model: &Model, width: usize) {
-    let text = if model.status.ended {
+fn welcome(out: &mut Vec<Line<'static>>, model: &Model, any: bool, width: usize) {
+    let text = if any {
+        "Nothing is selected."
+    } else if model.status.ended {
         "Nothing was captured."
     } else {
         "Nothing has passed yet. A row appears with the first byte of a request."
@@ -71,6 +77,18 @@ fn about_exchange(out: &mut Vec<Line<'static>>, model: &Model, exchange: &Exchan
     if !exchange.url.is_empty() {
         let text = format!("{} {}", exchange.method, exchange.url);
         paragraph(out, "", 3, &text, width, look, Role::Dim);
+    }
+}
+
+/// Shows what people wrote.
+fn written(out: &mut Vec<Line<'static>>, model: &Model, annotation: &Annotation, width: usize) {
+    if annotation.marked {
+        let text = "This packet is marked.";
+        paragraph(out, " *", 3, text, width, model.look, Role::Warning);
+    }
+    if !annotation.comment.is_empty() {
+        let text = &annotation.comment;
+        paragraph(out, " \"", 3, text, width, model.look, Role::Warning);
     }
 }
 

@@ -15,6 +15,13 @@ use super::detail::{nothing, paragraph};
 use crate::event::{Close, Direction};
 use crate::timeline::{Connection, Exchange};
 
+/// Packets of the session before this one that are looked at for waits.
+const LOOKED: usize = 500;
+
+/// Waits that are listed, and the least of them.
+const WAITS: usize = 5;
+const WAIT: Duration = Duration::from_secs(1);
+
 /// Columns of the labels.
 const LABEL: usize = 12;
 
@@ -23,37 +30,56 @@ pub(super) fn lines(model: &Model, rows: &dyn Rows, width: usize) -> Vec<Line<'s
     let Some(exchange) = model.exchange(rows) else {
         return nothing(model);
     };
-    let mut out = bars(model, exchange, width);
+    let connection = rows.connection(exchange.conn);
+    let mut out = bars(model, exchange, connection, width);
     out.push(Line::raw(""));
     if let Some(text) = since_previous(model, rows, exchange) {
         paragraph(&mut out, "", 1, &text, width, model.look, Role::Text);
     }
-    if let Some(text) = speed(exchange) {
-        paragraph(&mut out, "", 1, &text, width, model.look, Role::Text);
+    for text in waits(model, rows, exchange) {
+        paragraph(&mut out, "", 3, &text, width, model.look, Role::Text);
     }
-    if let Some(connection) = rows.connection(exchange.conn) {
+    if let Some(connection) = connection {
         about_connection(&mut out, model, connection, width);
     }
     out
 }
 
-/// Draws request, wait and response below one another, each where it lies in the whole.
-fn bars(model: &Model, exchange: &Exchange, width: usize) -> Vec<Line<'static>> {
+/// Draws connecting, request, wait and response below one another, each where it lies in the whole, with its
+/// rate.
+fn bars(
+    model: &Model,
+    exchange: &Exchange,
+    connection: Option<&Connection>,
+    width: usize,
+) -> Vec<Line<'static>> {
     let times = exchange.times;
     let end = times.ended.unwrap_or(model.now).max(times.begun);
     let request_end = times.request_end.unwrap_or(end).clamp(times.begun, end);
     let response = times.response_begun.unwrap_or(end).clamp(times.begun, end);
     let wait_from = request_end.min(response);
+    // The upstream is dialled with the first request of a connection.
+    let is_first = exchange
+        .request
+        .is_some_and(|request| request.head.offset == 0);
+    let connect = connection
+        .and_then(|connection| connection.connect)
+        .filter(|_| is_first)
+        .map(|connect| times.begun.saturating_add(connect).min(end));
+    let sent = exchange.request.map_or(0, |message| message.body);
+    let came = exchange.response.map_or(0, |message| message.body);
     let parts = [
-        ("request", times.begun, request_end, Role::Live),
-        ("wait", wait_from, response, Role::Warning),
-        ("response", response, end, Role::Good),
+        connect.map(|until| ("connect", times.begun, until, Role::Dim, 0)),
+        Some(("request", times.begun, request_end, Role::Live, sent)),
+        Some(("wait", wait_from, response, Role::Warning, 0)),
+        Some(("response", response, end, Role::Good, came)),
     ];
     let whole = end.saturating_sub(times.begun);
-    let columns = width.saturating_sub(LABEL + 12).min(80);
+    let columns = width.saturating_sub(LABEL + 21).min(80);
     let mut out: Vec<_> = parts
         .into_iter()
-        .map(|(name, from, to, role)| {
+        .flatten()
+        .map(|(name, from, to, role, bytes)| {
             let before = share(from.saturating_sub(times.begun), whole, columns);
             let until = share(to.saturating_sub(times.begun), whole, columns);
             // What took any time at all is seen.
@@ -64,8 +90,15 @@ fn bars(model: &Model, exchange: &Exchange, width: usize) -> Vec<Line<'static>> 
             Line::from(vec![
                 Span::styled(format!(" {name:<LABEL$}"), style(model.look, Role::Dim)),
                 Span::styled(
-                    format!("{:>8}  ", span(to.saturating_sub(from))),
+                    format!("{:>8} ", span(to.saturating_sub(from))),
                     style(model.look, Role::Text),
+                ),
+                Span::styled(
+                    format!(
+                        "{:>8}  ",
+                        rate(bytes, to.saturating_sub(from)).unwrap_or_default()
+                    ),
+                    style(model.look, Role::Dim),
                 ),
                 Span::raw(" ".repeat(before.min(columns))),
                 Span::styled(bar, style(model.look, role)),
@@ -116,21 +149,37 @@ fn since_previous(model: &Model, rows: &dyn Rows, exchange: &Exchange) -> Option
     ))
 }
 
-fn speed(exchange: &Exchange) -> Option<String> {
-    let times = exchange.times;
-    let mut said = Vec::new();
-    if let (Some(message), Some(end)) = (&exchange.request, times.request_end)
-        && let Some(rate) = rate(message.body, end.saturating_sub(times.begun))
-    {
-        said.push(format!("request {} at {rate}", long(message.body)));
-    }
-    if let (Some(message), Some(begun), Some(end)) =
-        (&exchange.response, times.response_begun, times.ended)
-        && let Some(rate) = rate(message.body, end.saturating_sub(begun))
-    {
-        said.push(format!("response {} at {rate}", long(message.body)));
-    }
-    (!said.is_empty()).then(|| format!("Speed: {}.", said.join(", ")))
+/// Lists the last waits of the session up to this packet, the latest first.
+fn waits(model: &Model, rows: &dyn Rows, exchange: &Exchange) -> Vec<String> {
+    let Some(session) = exchange.session else {
+        return Vec::new();
+    };
+    let of_session = model.catalog.of_session(session);
+    let here = of_session.partition_point(|row| row.saturating_add(1) <= exchange.no);
+    let from = here.saturating_sub(LOOKED);
+    let near = of_session.get(from..here).unwrap_or_default();
+    near.windows(2)
+        .rev()
+        .filter_map(|pair| {
+            let [before, after] = pair else {
+                return None;
+            };
+            let (before, after) = (exchange_at(rows, *before)?, exchange_at(rows, *after)?);
+            let gap = after.times.begun.checked_sub(before.times.ended?)?;
+            let status = before
+                .status
+                .map_or_else(|| "no answer".to_owned(), |status| status.to_string());
+            (gap >= WAIT).then(|| {
+                format!(
+                    "The client waited {} between packets {} ({status}) and {}.",
+                    span(gap),
+                    before.no,
+                    after.no
+                )
+            })
+        })
+        .take(WAITS)
+        .collect()
 }
 
 fn about_connection(

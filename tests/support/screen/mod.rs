@@ -63,6 +63,11 @@ impl Screen {
                     let more = update(&mut self.model, &self.rows, read);
                     assert!(more.is_empty(), "a read asked for {more:?}");
                 }
+                Effect::Annotate(event) => {
+                    self.rows.write(&event);
+                    self.effects.push(Effect::Annotate(event));
+                    self.send(Input::Saved(Ok("written".into())));
+                }
                 other => self.effects.push(other),
             }
         }

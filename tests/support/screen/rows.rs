@@ -5,15 +5,17 @@
     reason = "shared by several test crates, each of which uses a part"
 )]
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use bitstap::bits::check::Who;
 use bitstap::bits::{ContentRange, Packet};
-use bitstap::event::{Close, ConnId, Direction, Leg};
+use bitstap::event::{Close, ConnId, Direction, Event, Fact, Leg, What};
 use bitstap::timeline::row::Message;
 use bitstap::timeline::{
-    Chunk, Connection, Exchange, Outcome, Remark, Session, SessionKind, SessionState, Span, Times,
-    WireError,
+    Annotation, Chunk, Connection, Exchange, Finding, Level, Margin, Outcome, Remark, Session,
+    SessionKind, SessionState, Span, Times, WireError,
 };
 use bitstap::tui::model::{Read, Want};
 use bitstap::tui::rows::{Rows, find_connection};
@@ -25,6 +27,8 @@ pub struct Made {
     pub sessions: Vec<Session>,
     pub connections: Vec<Connection>,
     pub remarks: Vec<Remark>,
+    pub findings: Vec<Finding>,
+    pub annotations: BTreeMap<u32, Annotation>,
     pub generation: u64,
 }
 
@@ -50,6 +54,81 @@ impl Rows for Made {
     fn generation(&self) -> u64 {
         self.generation
     }
+    fn margin(&self) -> Option<&dyn Margin> {
+        Some(self)
+    }
+    fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+    fn annotated(&self) -> Vec<u32> {
+        self.annotations.keys().copied().collect()
+    }
+}
+
+impl Made {
+    /// Takes what a person wrote, as a timeline does.
+    pub fn write(&mut self, event: &Event) {
+        let What::Note(note) = &event.what else {
+            return;
+        };
+        let (Fact::Mark { place, .. } | Fact::Comment { place, .. }) = &note.fact else {
+            return;
+        };
+        let mut annotation = self.annotations.remove(&place.exchange).unwrap_or_default();
+        match &note.fact {
+            Fact::Mark { on, .. } => annotation.marked = *on,
+            Fact::Comment { comment, .. } => annotation.comment.clone_from(comment),
+            _ => {}
+        }
+        if annotation != Annotation::default() {
+            self.annotations.insert(place.exchange, annotation);
+        }
+    }
+}
+
+impl Margin for Made {
+    fn findings(&self, no: u32) -> Vec<&Finding> {
+        let of = |finding: &&Finding| finding.exchange == Some(no);
+        self.findings.iter().filter(of).collect()
+    }
+    fn annotation(&self, no: u32) -> Option<&Annotation> {
+        self.annotations.get(&no)
+    }
+}
+
+/// Four findings: two of one rule, one of another level, one of a session as a whole.
+pub fn story_findings() -> Vec<Finding> {
+    let finding = |id: &str, level, who, exchange, text: &str| {
+        let rule = bitstap::bits::check::find(id).expect("a rule");
+        Finding {
+            id: rule.id,
+            level,
+            who,
+            exchange,
+            session: Some(1),
+            text: text.into(),
+            source: rule.source,
+        }
+    };
+    let again = "The fragment begins at 0, the server had said 12582912.";
+    vec![
+        finding("BUP-FR-12", Level::Warning, Who::Client, Some(8), again),
+        finding(
+            "BUP-ER-04",
+            Level::Note,
+            Who::Server,
+            Some(8),
+            "500 carries BG_E_SESSION_NOT_FOUND.",
+        ),
+        finding("BUP-FR-12", Level::Error, Who::Client, Some(10), again),
+        finding(
+            "BUP-CL-04",
+            Level::Warning,
+            Who::Session,
+            None,
+            "Nobody ended the session.",
+        ),
+    ]
 }
 
 pub const MIB: u64 = 1 << 20;
@@ -139,8 +218,10 @@ pub fn exchange(no: u32, session: u32, packet: Packet, at: u64) -> Exchange {
             ended: Some(ms(at + 4)),
         },
         outcome: Outcome::Complete,
+        faults: bitstap::timeline::Faults::default(),
         request: Some(message(no, Direction::ToServer, 0)),
         response: Some(message(no, Direction::ToClient, 0)),
+        faults: bitstap::timeline::Faults::default(),
     }
 }
 
@@ -192,7 +273,9 @@ pub fn story() -> Made {
         sessions: story_sessions(),
         connections: vec![story_connection()],
         remarks: story_remarks(),
+        findings: story_findings(),
         generation: 1,
+        ..Made::default()
     }
 }
 
@@ -312,6 +395,7 @@ fn story_connection() -> Connection {
         opened: ms(0),
         connect: Some(Duration::from_micros(1200)),
         first_close: Some((Direction::ToClient, Close::Reset)),
+        upstream_close: Some((Direction::ToClient, Close::Reset)),
         closed: Some(ms(46_900)),
         exchanges: 12,
         to_server: 18 * MIB,

@@ -1,34 +1,55 @@
 //! Content of multipart/byteranges taken apart while it passes.
 //!
 //! Pure and bounded: lines between parts are kept up to a limit, content of a part is only placed. A
-//! part is as long as its Content-Range says, so its bytes are not searched for a boundary.
+//! part is as long as its Content-Range says, so its bytes are not searched for a boundary. It knows
+//! neither sessions nor files: who feeds it has them.
 //!
 //! RFC 9110 §14.6
 
-use crate::bits::header;
+use super::header;
 
 /// Longest line between parts that is looked at.
 const LINE: usize = 8192;
 
+/// So many parts are remembered. Windows asks for 500 ranges at most.
+const PARTS_MAX: usize = 512;
+
+/// What was seen of the parts themselves.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Layout {
+    /// First and last byte of each part, both inclusive, in the order in which they came.
+    pub ranges: Vec<(u64, u64)>,
+    /// There were more than are remembered, or bytes between parts are missing.
+    pub doubtful: bool,
+    /// Bytes of the largest part head beside Content-Range and Content-Type, line ends included.
+    pub widest: usize,
+    /// Line ends before the first boundary.
+    pub lead: usize,
+}
+
 /// Bytes of the file: which of those fed, and where they lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Piece {
+pub struct Piece {
     /// Offset in the bytes that were fed, or skipped.
-    pub(super) from: u64,
-    pub(super) len: u64,
+    pub from: u64,
+    pub len: u64,
     /// Offset in the file.
-    pub(super) at: u64,
+    pub at: u64,
 }
 
 /// The parser of one answer.
 #[derive(Clone, Debug)]
-pub(super) struct Parts {
+pub struct Parts {
     /// With the two dashes before it; only those where the head names none.
     boundary: Vec<u8>,
     line: Vec<u8>,
     state: State,
     /// The file's size, as a part tells it.
-    pub(super) total: Option<u64>,
+    pub total: Option<u64>,
+    layout: Layout,
+    /// Such bytes in the head of the part at hand.
+    wide: usize,
+    begun: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +64,7 @@ enum State {
 
 impl Parts {
     /// Makes a parser for content of this Content-Type.
-    pub(super) fn new(content_type: &[u8]) -> Self {
+    pub fn new(content_type: &[u8]) -> Self {
         let text = String::from_utf8_lossy(content_type);
         let named = text.split(';').skip(1).find_map(|parameter| {
             let (name, value) = parameter.split_once('=')?;
@@ -57,15 +78,23 @@ impl Parts {
             line: Vec::new(),
             state: State::Between,
             total: None,
+            layout: Layout::default(),
+            wide: 0,
+            begun: false,
         }
     }
 
+    /// Returns what was seen of the parts so far.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
     /// Reads the next `bytes`.
-    pub(super) fn feed(&mut self, bytes: &[u8]) -> Vec<Piece> {
+    pub fn feed(&mut self, bytes: &[u8]) -> Vec<Piece> {
         let mut pieces = Vec::new();
         let mut rest = bytes;
         while !rest.is_empty() {
-            let from = as_u64(bytes.len() - rest.len());
+            let from = as_u64(bytes.len().saturating_sub(rest.len()));
             if let State::Content(..) = self.state {
                 let piece = self.content(from, as_u64(rest.len()));
                 pieces.extend(piece);
@@ -74,7 +103,7 @@ impl Parts {
                 continue;
             }
             let end = memchr::memchr(b'\n', rest);
-            let (line, after) = rest.split_at(end.map_or(rest.len(), |end| end + 1));
+            let (line, after) = rest.split_at(end.map_or(rest.len(), |end| end.saturating_add(1)));
             let room = LINE.saturating_sub(self.line.len());
             self.line
                 .extend_from_slice(line.get(..room).unwrap_or(line));
@@ -87,7 +116,7 @@ impl Parts {
     }
 
     /// Takes note that the next `len` bytes cannot be shown; returns where they lie, if known.
-    pub(super) fn skip(&mut self, len: u64) -> Option<Piece> {
+    pub fn skip(&mut self, len: u64) -> Option<Piece> {
         let piece = match self.state {
             State::Content(..) => self.content(0, len),
             _ => None,
@@ -96,6 +125,7 @@ impl Parts {
             // Something between parts is gone, too: the next boundary tells where things are.
             self.state = State::Between;
             self.line.clear();
+            self.layout.doubtful = true;
         }
         piece
     }
@@ -115,15 +145,47 @@ impl Parts {
     }
 
     fn line_over(&mut self) {
-        let line = std::mem::take(&mut self.line);
-        let line = line.trim_ascii();
+        let raw = std::mem::take(&mut self.line);
+        let line = raw.trim_ascii();
+        let is_boundary = line.starts_with(&self.boundary);
+        if !self.begun && !is_boundary {
+            self.layout.lead = self.layout.lead.saturating_add(1);
+        }
+        self.begun |= is_boundary;
         self.state = match self.state {
-            State::Head(Some((first, end))) if line.is_empty() => State::Content(first, end),
-            State::Head(None) if line.is_empty() => State::Between,
-            State::Head(known) => State::Head(known.or_else(|| self.range(line))),
-            _ if line.starts_with(&self.boundary) && !line.ends_with(b"--") => State::Head(None),
+            State::Head(Some((first, end))) if line.is_empty() => {
+                self.begins(first, end);
+                State::Content(first, end)
+            }
+            State::Head(None) if line.is_empty() => {
+                self.layout.doubtful = true;
+                State::Between
+            }
+            State::Head(known) => {
+                let range = self.range(line);
+                let typed = starts_with(line, b"content-type");
+                if range.is_none() && !typed {
+                    self.wide = self.wide.saturating_add(raw.len());
+                }
+                State::Head(known.or(range))
+            }
+            _ if is_boundary && !line.ends_with(b"--") => {
+                self.wide = 0;
+                State::Head(None)
+            }
             state => state,
         };
+    }
+
+    /// Takes note that the content of a part begins; `end` is not part of it.
+    fn begins(&mut self, first: u64, end: u64) {
+        let layout = &mut self.layout;
+        layout.widest = layout.widest.max(self.wide);
+        if layout.ranges.len() < PARTS_MAX {
+            layout.ranges.push((first, end.saturating_sub(1)));
+        } else {
+            layout.doubtful = true;
+        }
     }
 
     /// Reads the range of a part from a field line.
@@ -137,6 +199,12 @@ impl Parts {
         self.total = range.total.or(self.total);
         (range.first <= range.last).then(|| (range.first, range.last.saturating_add(1)))
     }
+}
+
+/// Tells whether a field line has this name; case does not matter.
+fn starts_with(line: &[u8], name: &[u8]) -> bool {
+    line.get(..name.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(name))
 }
 
 fn as_u64(len: usize) -> u64 {
@@ -169,6 +237,18 @@ mod tests {
         for cuts in [1, 2, 3, 7, CONTENT.len()] {
             assert_eq!(placed(cuts), (expected.clone(), Some(20)), "{cuts}");
         }
+    }
+
+    #[test]
+    fn the_layout_is_told_in_the_order_of_the_parts() {
+        let mut parts = Parts::new(b"multipart/byteranges; boundary=xYz");
+        parts.feed(CONTENT);
+        let layout = parts.layout();
+        assert_eq!(layout.ranges, [(2, 5), (10, 11)]);
+        assert_eq!((layout.widest, layout.lead, layout.doubtful), (0, 1, false));
+        let mut parts = Parts::new(b"multipart/byteranges; boundary=x");
+        parts.feed(b"\r\n\r\n\r\n--x\r\nServer: abc\r\nContent-Range: bytes 0-0/9\r\n\r\na");
+        assert_eq!((parts.layout().widest, parts.layout().lead), (13, 3));
     }
 
     #[test]

@@ -1,0 +1,327 @@
+//! The rules of a run: read from a file or from a capture, put in force, read again when the file
+//! changes, and judged at the end.
+//!
+//! What they decide is `fault`'s business, carrying it out the relay's. Knows no screen.
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::event::{ConnId, Event, Fact, Leg, Note, What};
+use crate::fault::{self, Control, Engine, Recorded, RuleSet};
+use crate::relay::{Board, Outlet};
+use crate::report::expectation::{self, Expectation};
+use crate::timeline::Timeline;
+use crate::timeline::filter::Heads;
+
+use super::failure::{Failure, WithHint};
+use super::source::{Source, Step};
+
+/// How often the rules file is looked at.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Where the rules come from and what becomes of their verdict.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[group(id = "faults")]
+pub(super) struct Args {
+    /// Disturb the traffic as this file says (TOML; `bitstap rules --help`); it is read again when it changes
+    #[arg(long, value_name = "FILE", conflicts_with = "rules_from")]
+    rules: Option<PathBuf>,
+    /// Repeat the rules and the seed of a recorded run
+    #[arg(long, value_name = "CAPTURE")]
+    rules_from: Option<PathBuf>,
+    /// Draw chance from this number (default: the rules' own, else a new one, which is printed and recorded)
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Write what became of the rules' expectations as JUnit XML
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+}
+
+/// Rules in force.
+#[derive(Clone, Debug)]
+pub(super) struct InForce {
+    /// Tells whether the user brought rules; without, there is only the operator's breakpoint.
+    loaded: bool,
+    seed: u64,
+    board: Arc<Board>,
+    shared: Arc<Shared>,
+    junit: Option<PathBuf>,
+}
+
+/// What a reload touches.
+#[derive(Debug)]
+struct Shared {
+    file: Option<PathBuf>,
+    seed: u64,
+    /// The rules in force now.
+    rules: Mutex<RuleSet>,
+    /// Events that the recorder is still to be told.
+    due: Mutex<Vec<Event>>,
+    wake: Notify,
+}
+
+impl Args {
+    /// Reads the rules and puts them in force.
+    pub(super) fn put_in_force(self) -> Result<InForce, Failure> {
+        let loaded = self.rules.is_some() || self.rules_from.is_some();
+        let (rules, recorded) = match (&self.rules, &self.rules_from) {
+            (Some(path), _) => (load(path)?, None),
+            (None, Some(capture)) => {
+                let (seed, text) = recorded(capture)?;
+                let rules = fault::parse(&text).map_err(|errors| {
+                    let first = errors.first().map(ToString::to_string).unwrap_or_default();
+                    Failure::new(format!(
+                        "the rules recorded in {} cannot be read: {first}",
+                        capture.display()
+                    ))
+                    .hint("they were written by another version of bitstap")
+                })?;
+                (rules, Some(seed))
+            }
+            (None, None) => (RuleSet::default(), None),
+        };
+        let seed = self.seed.or(recorded).or(rules.seed);
+        let seed = seed.unwrap_or_else(fresh_seed);
+        let shared = Arc::new(Shared {
+            file: self.rules,
+            seed,
+            rules: Mutex::new(rules.clone()),
+            due: Mutex::default(),
+            wake: Notify::new(),
+        });
+        let again = Arc::clone(&shared);
+        let board = Board::new(Engine::new(rules, seed)).with_reload(move |board| {
+            let done = again.reload(board);
+            let text = match &done {
+                Ok(text) => text.clone(),
+                Err(text) => format!("The rules stay as they were: {text}"),
+            };
+            again.tell(vec![remark(text, board.now())]);
+            done
+        });
+        Ok(InForce {
+            loaded,
+            seed,
+            board: Arc::new(board),
+            shared,
+            junit: self.junit,
+        })
+    }
+}
+
+/// Reads a rules file.
+fn load(path: &Path) -> Result<RuleSet, Failure> {
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    fault::parse(&text).map_err(|errors| {
+        let first = errors.first().map(ToString::to_string).unwrap_or_default();
+        Failure::new(format!("{}:{first}", path.display()))
+    })
+}
+
+/// Draws a seed that is easy to type.
+fn fresh_seed() -> u64 {
+    let drawn = RandomState::new().build_hasher().finish();
+    drawn % 1_000_000_000
+}
+
+/// Finds the rules that a capture tells of.
+fn recorded(capture: &PathBuf) -> Result<(u64, String), Failure> {
+    let mut source = Source::open(std::slice::from_ref(capture))?;
+    let mut found = Recorded::default();
+    while let Some(step) = source.next().transpose()? {
+        if let Step::Event { event, .. } = &step
+            && let Some(rules) = found.take(event)
+        {
+            return Ok(rules);
+        }
+    }
+    Err(
+        Failure::new(format!("{} tells of no rules", capture.display()))
+            .hint("only captures of `bitstap proxy --rules FILE` hold rules and seed"),
+    )
+}
+
+fn remark(text: String, at: Duration) -> Event {
+    Event {
+        at,
+        conn: ConnId(0),
+        leg: Leg::Client,
+        what: What::Note(Note {
+            text,
+            fact: Fact::Other,
+        }),
+    }
+}
+
+impl Shared {
+    /// Reads the file and swaps all rules at once; a broken file changes nothing.
+    fn reload(&self, board: &Board) -> Result<String, String> {
+        let Some(path) = &self.file else {
+            return Err("these rules were not read from a file".to_owned());
+        };
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+        let rules = fault::parse(&text).map_err(|errors| {
+            let more = match errors.len() {
+                0 | 1 => String::new(),
+                count => format!(" (and {} more)", count - 1),
+            };
+            let first = errors.first().map(ToString::to_string).unwrap_or_default();
+            format!("{}:{first}{more}", path.display())
+        })?;
+        let count = rules.rules.len();
+        self.tell(fault::in_force(&rules, self.seed, board.now()));
+        board.replace(rules.clone());
+        *self.lock() = rules;
+        let s = if count == 1 { "" } else { "s" };
+        Ok(format!(
+            "{} was read again: {count} rule{s} in force.",
+            path.display()
+        ))
+    }
+
+    fn tell(&self, events: Vec<Event>) {
+        let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+        due.extend(events);
+        drop(due);
+        self.wake.notify_one();
+    }
+
+    fn take(&self) -> Vec<Event> {
+        std::mem::take(&mut *self.due.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, RuleSet> {
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl InForce {
+    /// Tells whether the user brought rules.
+    pub(super) fn is_loaded(&self) -> bool {
+        self.loaded
+    }
+
+    /// Returns the seed, where there are rules that could draw from it.
+    pub(super) fn seed(&self) -> Option<u64> {
+        self.loaded.then_some(self.seed)
+    }
+
+    /// Returns what the relay asks.
+    pub(super) fn board(&self) -> Arc<Board> {
+        Arc::clone(&self.board)
+    }
+
+    /// Returns what an operator does with them.
+    pub(super) fn control(&self) -> Arc<dyn Control> {
+        self.board()
+    }
+
+    /// Returns the events that tell which rules are in force from the start.
+    pub(super) fn events(&self) -> Vec<Event> {
+        if self.loaded {
+            fault::in_force(&self.shared.lock(), self.seed, Duration::ZERO)
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// Reads the rules again whenever their file changes, and passes on what the recorder is to know, until
+    /// `stop` is cancelled.
+    pub(super) async fn watch(self, events: Outlet, stop: CancellationToken) {
+        let file = self.shared.file.clone();
+        let mut known = file.as_deref().and_then(stamp);
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let ended = tokio::select! {
+                () = stop.cancelled() => true,
+                () = self.shared.wake.notified() => false,
+                _ = look.tick(), if file.is_some() => {
+                    let seen = file.as_deref().and_then(stamp);
+                    // An editor may take the file away for a moment: that is no change.
+                    if seen.is_some() && seen != known {
+                        known = seen;
+                        // Both outcomes are told through the recorder.
+                        let _ = self.board.reload();
+                    }
+                    false
+                }
+            };
+            for event in self.shared.take() {
+                events.send(event).await;
+            }
+            if ended {
+                return;
+            }
+        }
+    }
+
+    /// Judges what the rules expected of the run.
+    pub(super) fn judge(&self, timeline: &Timeline, heads: Option<&dyn Heads>) -> Verdict {
+        let rules = self.shared.lock();
+        Verdict {
+            judgements: fault::expect::judge_with(&rules, timeline, heads),
+            junit: self.junit.clone(),
+        }
+    }
+}
+
+/// What of a file changes when somebody writes to it.
+fn stamp(path: &Path) -> Option<(std::time::SystemTime, u64)> {
+    let data = std::fs::metadata(path).ok()?;
+    Some((data.modified().ok()?, data.len()))
+}
+
+/// What became of the expectations of a run.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Verdict {
+    judgements: Vec<fault::Judgement>,
+    junit: Option<PathBuf>,
+}
+
+impl Verdict {
+    /// Tells whether everything that was expected came true.
+    pub(super) fn is_met(&self) -> bool {
+        self.judgements.iter().all(|judgement| judgement.met)
+    }
+
+    fn expectations(&self) -> Vec<Expectation<'_>> {
+        let each = self.judgements.iter();
+        each.map(|judgement| Expectation {
+            rule: &judgement.rule,
+            met: judgement.met,
+            fired: judgement.fired,
+            text: &judgement.text,
+        })
+        .collect()
+    }
+
+    /// Returns a line for each expectation.
+    pub(super) fn lines(&self, json: bool) -> Vec<String> {
+        let line = if json {
+            expectation::json_line
+        } else {
+            expectation::line
+        };
+        self.expectations().iter().map(line).collect()
+    }
+
+    /// Writes the JUnit file that was asked for.
+    pub(super) fn write_junit(&self) -> Result<(), Failure> {
+        let Some(path) = &self.junit else {
+            return Ok(());
+        };
+        std::fs::write(path, expectation::junit(&self.expectations()))
+            .with_context(|| format!("cannot write {}", path.display()))
+            .hint(|| "the folder must exist and be yours to write to".to_owned())
+    }
+}

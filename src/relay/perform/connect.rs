@@ -1,0 +1,162 @@
+//! The stage before the first byte: what is to become of a connection that was just accepted.
+//!
+//! Decided while it is accepted, in the order of the connections; carried out in its own task, before
+//! any handshake. A fault of TLS is only handed on, to whoever does the handshake.
+
+use std::future::poll_fn;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use tokio::time::{Instant, sleep_until};
+
+use super::pace::Pace;
+use crate::event::{Close, ConnId, Direction, Fact, Leg};
+use crate::fault::rule::{TlsFault, Way};
+use crate::fault::verdict::{Client, Deed};
+use crate::fault::{Moment, Stage, Verdict};
+use crate::relay::board::Board;
+use crate::relay::state::at;
+use crate::relay::stream::Stream;
+use crate::relay::tap::{self, Tap};
+
+/// What is known of a client when its first byte may be read.
+#[derive(Debug)]
+pub(in crate::relay) struct Entry {
+    pub(super) client: Client,
+    pub(super) paces: Vec<(Way, Pace)>,
+    /// What is to go wrong in the handshake.
+    pub(in crate::relay) tls: Option<TlsFault>,
+}
+
+impl Default for Entry {
+    fn default() -> Self {
+        Self::of(Client {
+            address: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+            tls: false,
+        })
+    }
+}
+
+impl Entry {
+    pub(in crate::relay) fn of(client: Client) -> Self {
+        Self {
+            client,
+            paces: Vec::new(),
+            tls: None,
+        }
+    }
+}
+
+/// Decides about a new connection.
+pub(in crate::relay) fn decide(
+    board: &Board,
+    conn: ConnId,
+    start: Instant,
+    client: Client,
+) -> Verdict {
+    board.begin(start);
+    if board.is_idle() {
+        return Verdict::default();
+    }
+    let moment = Moment {
+        at: tap::now().saturating_duration_since(start),
+        conn,
+        client,
+        stage: Stage::Connect,
+        exchange: None,
+        request: None,
+        response: None,
+    };
+    board.decide(&moment).0
+}
+
+/// Carries out what was decided about a new connection. `None`: it is over, and `stream` is to be dropped.
+pub(in crate::relay) async fn connect<S: Stream>(
+    board: &Board,
+    tap: &Tap,
+    conn: ConnId,
+    client: Client,
+    verdict: Verdict,
+    stream: &S,
+) -> Option<Entry> {
+    let mut entry = Entry::of(client);
+    for receipt in &verdict.receipts {
+        let note = receipt.note();
+        tap.note(Leg::Client, note.text, note.fact).await;
+    }
+    for step in verdict.steps {
+        match step.deed {
+            Deed::Delay(time) => wait(tap, stream, tap::now().checked_add(time), false).await?,
+            Deed::Hang(time) => {
+                let until = time.and_then(|time| tap::now().checked_add(time));
+                wait(tap, stream, until, true).await?;
+            }
+            Deed::Limit { bucket, rate, way } => {
+                let pace = Pace::Bucket(board.bucket(&bucket, rate));
+                entry.paces.push((way, pace));
+            }
+            Deed::Dribble { bytes, every, way } => {
+                entry.paces.push((way, Pace::dribble(bytes, every)));
+            }
+            Deed::Note(text) => tap.note(Leg::Client, text, Fact::Other).await,
+            Deed::Reset(_) => return over(board, tap, conn, stream, Close::Reset).await,
+            Deed::Close(_) => return over(board, tap, conn, stream, Close::Fin).await,
+            Deed::Refuse(time) => {
+                let text = format!("The ports refuse new connections for {time:?}.");
+                tap.note(Leg::Client, text, Fact::Other).await;
+                board.refuse(time);
+                return over(board, tap, conn, stream, Close::Reset).await;
+            }
+            Deed::Tls(fault) => entry.tls = Some(fault),
+            // There is no message yet.
+            Deed::Replace(_)
+            | Deed::Flip(_)
+            | Deed::Truncate
+            | Deed::Respond(_)
+            | Deed::DropResponse
+            | Deed::Duplicate(_)
+            | Deed::Hold(_) => {}
+        }
+    }
+    Some(entry)
+}
+
+/// Waits; `None` when the client has gone meanwhile.
+async fn wait<S: Stream>(tap: &Tap, stream: &S, until: Option<Instant>, ends: bool) -> Option<()> {
+    tokio::select! {
+        biased;
+        () = at(until) => return Some(()),
+        () = stream.broken() => {}
+        () = stream.gone(), if ends => {}
+    }
+    stream.reset();
+    let direction = Direction::ToServer;
+    tap.closed(Leg::Client, direction, Close::Reset).await;
+    None
+}
+
+/// Ends a connection on which nothing was read.
+async fn over<S: Stream>(
+    board: &Board,
+    tap: &Tap,
+    conn: ConnId,
+    stream: &S,
+    how: Close,
+) -> Option<Entry> {
+    board.leave(conn);
+    match how {
+        Close::Reset => stream.reset(),
+        // What the client has sent already would turn a close into a reset: it is given time to read.
+        Close::Fin => {
+            let _ = poll_fn(|cx| stream.poll_shutdown(cx)).await;
+        }
+    }
+    tap.closed(Leg::Client, Direction::ToClient, how).await;
+    if how == Close::Fin {
+        let deadline = tap::now() + crate::relay::connection::LINGER_TIME;
+        tokio::select! {
+            () = sleep_until(deadline) => {}
+            () = stream.gone() => {}
+        }
+    }
+    None
+}
