@@ -21,6 +21,7 @@ use crate::timeline::Timeline;
 use crate::timeline::filter::Heads;
 
 use super::failure::{Failure, WithHint};
+use super::rules;
 use super::source::{Source, Step};
 
 /// How often the rules file is looked at.
@@ -72,7 +73,7 @@ impl Args {
     pub(super) fn put_in_force(self) -> Result<InForce, Failure> {
         let loaded = self.rules.is_some() || self.rules_from.is_some();
         let (rules, recorded) = match (&self.rules, &self.rules_from) {
-            (Some(path), _) => (load(path)?, None),
+            (Some(path), _) => (rules::load(path)?, None),
             (None, Some(capture)) => {
                 let (seed, text) = recorded(capture)?;
                 let rules = fault::parse(&text).map_err(|errors| {
@@ -114,16 +115,6 @@ impl Args {
             junit: self.junit,
         })
     }
-}
-
-/// Reads a rules file.
-fn load(path: &Path) -> Result<RuleSet, Failure> {
-    let text =
-        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    fault::parse(&text).map_err(|errors| {
-        let first = errors.first().map(ToString::to_string).unwrap_or_default();
-        Failure::new(format!("{}:{first}", path.display()))
-    })
 }
 
 /// Draws a seed that is easy to type.

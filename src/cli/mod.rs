@@ -12,6 +12,7 @@ mod faults;
 mod kept;
 mod output;
 mod record;
+mod rehearsal;
 mod sieve;
 mod signal;
 mod source;
@@ -22,14 +23,17 @@ mod unit;
 
 mod ca;
 mod check;
+mod convert;
 mod demo;
 mod explain;
 mod extract;
 mod fetch;
 mod proxy;
+mod rules;
 mod send;
 mod serve;
 mod view;
+mod wireshark;
 
 /// An intercepting debugging proxy for Microsoft BITS.
 #[derive(Debug, Parser)]
@@ -53,9 +57,12 @@ enum Command {
     Extract(extract::Args),
     Explain(explain::Args),
     Check(check::Args),
+    Rules(rules::Args),
+    Convert(Box<convert::Args>),
     Serve(Box<serve::Args>),
     Send(Box<send::Args>),
     Fetch(Box<fetch::Args>),
+    Wireshark(wireshark::Args),
 }
 
 /// Runs the program with the process's own arguments and returns its exit code.
@@ -69,9 +76,12 @@ pub fn main() -> ExitCode {
         Command::Extract(args) => extract::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Rules(args) => rules::run(&args),
+        Command::Convert(args) => convert::run(&args),
         Command::Serve(args) => serve::run(*args),
         Command::Send(args) => send::run(*args),
         Command::Fetch(args) => fetch::run(*args),
+        Command::Wireshark(args) => wireshark::run(&args),
     };
     match done {
         Ok(code) => code,

@@ -35,6 +35,7 @@ fn action(action: &Action) -> String {
         }
         Action::Set(edit) => {
             let mut names: Vec<String> = Vec::new();
+            names.extend(edit.version.map(|minor| format!("version 1.{minor}")));
             names.extend(edit.status.map(|status| format!("status {status}")));
             names.extend(edit.reason.as_ref().map(|_| "reason".to_owned()));
             names.extend(edit.headers.iter().map(|(name, _)| name.clone()));

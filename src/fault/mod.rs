@@ -1,6 +1,7 @@
 //! Rules and what they decide: a moment in, a verdict out.
 //!
-//! [`rule`] is a rule as data, [`mod@parse`] reads a rules file, [`engine`] decides, [`verdict`] is what the
+//! [`rule`] is a rule as data, [`known`] what a rule can see and do when, [`mod@parse`] reads a rules file,
+//! [`preset`] has ready-made rules, [`rehearse`] tries rules on a recording, [`engine`] decides, [`verdict`] is what the
 //! relay carries out, [`receipt`] what it keeps of it. Pure: nothing here waits, draws from a clock or knows
 //! a socket; chance comes from (seed, rule, key, ordinal). Knows neither relay nor screen.
 
@@ -28,6 +29,7 @@ pub mod preset;
 pub mod receipt;
 mod recent;
 pub mod record;
+pub mod rehearse;
 pub mod rule;
 pub mod schema;
 mod value;

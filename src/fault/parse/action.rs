@@ -22,7 +22,7 @@ macro_rules! only {
         if count != 1 {
             let text = format!("each entry of `do` is one action; here are {count}");
             let hint = "write it like [ { delay = { ms = 300 } }, { reset = {} } ]";
-            $reader.error($at.clone(), text, hint);
+            $reader.missing($at.clone(), text, hint);
             return None;
         }
         $(if let Some(placed) = $form.$key.placed() {
@@ -112,7 +112,7 @@ fn refuse(form: Placed<ForForm>, _: Stage, reader: &mut Reader<'_>) -> Option<Ac
     let time = time_of(form, reader).ok()?;
     if time.is_none() {
         let hint = "write it like { s = 30 }";
-        reader.error(at, "how long the port refuses is missing", hint);
+        reader.missing(at, "how long the port refuses is missing", hint);
     }
     time.map(|time| Action::Refuse { time })
 }
@@ -120,7 +120,7 @@ fn refuse(form: Placed<ForForm>, _: Stage, reader: &mut Reader<'_>) -> Option<Ac
 fn note(form: Placed<NoteForm>, _: Stage, reader: &mut Reader<'_>) -> Option<Action> {
     if !form.value.text.is_given() {
         let hint = "write it like { text = \"...\" }";
-        reader.error(form.at, "the text of the note is missing", hint);
+        reader.missing(form.at, "the text of the note is missing", hint);
     }
     form.value.text.value().map(|text| Action::Note { text })
 }
@@ -138,7 +138,7 @@ fn duplicate(form: Placed<DuplicateForm>, _: Stage, reader: &mut Reader<'_>) -> 
 fn tls(form: Placed<TlsForm>, _: Stage, reader: &mut Reader<'_>) -> Option<Action> {
     if !form.value.fault.is_given() {
         let hint = "write it like { fault = \"expired\" }";
-        reader.error(form.at, "what is wrong with TLS is missing", hint);
+        reader.missing(form.at, "what is wrong with TLS is missing", hint);
     }
     form.value.fault.value().map(|fault| Action::Tls(fault.0))
 }

@@ -152,7 +152,7 @@ fn read(name: Name, value: &Value<'_>, reader: &mut Reader<'_>) -> Option<BitsVa
         DeValue::Table(_) => {
             let plain = Plain::read(value, reader)?;
             if !plain.text.is_given() {
-                reader.error(
+                reader.missing(
                     at,
                     "a text is missing",
                     "write it like { text = \"anything\" }",

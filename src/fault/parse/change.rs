@@ -32,7 +32,7 @@ pub(super) fn set(form: Placed<SetForm>, stage: Stage, reader: &mut Reader<'_>) 
         || form.bits.is_given());
     if empty {
         let hint = format!("keys: {}", SetForm::KEYS.join(", "));
-        reader.error(form_at, "there is nothing to set", hint);
+        reader.missing(form_at, "there is nothing to set", hint);
         return None;
     }
     if form.error_header.is_given() && !form.bits.is_given() {
@@ -93,7 +93,7 @@ pub(super) fn remove(
     let RemoveForm { headers, bits } = form.value;
     if !headers.is_given() && !bits.is_given() {
         let hint = "write it like { headers = [\"ETag\"] } or { bits = [\"received\"] }";
-        reader.error(form.at, "there is nothing to remove", hint);
+        reader.missing(form.at, "there is nothing to remove", hint);
         return None;
     }
     let headers = headers.value().unwrap_or_default();
@@ -119,7 +119,7 @@ pub(super) fn respond(
     let at = form.at;
     let form = form.value;
     if !form.status.is_given() {
-        reader.error(
+        reader.missing(
             at.clone(),
             "the status is missing",
             "write it like { status = 500 }",

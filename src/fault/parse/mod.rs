@@ -1,7 +1,7 @@
 //! A rules file to rules, with line and column in every error.
 //!
-//! Text to a tree with places (`toml`), the tree to forms as they stand in the file ([`form`]), forms to
-//! rules ([`rule`], [`action`]). Nothing stops at the first mistake. Knows no file and no relay.
+//! Text to a tree with places (`toml`), the tree to forms as they stand in the file (`form`), forms to
+//! rules (`rule`, `action`). Nothing stops at the first mistake. Knows no file and no relay.
 
 mod action;
 mod bits;

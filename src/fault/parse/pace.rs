@@ -69,7 +69,7 @@ pub(super) fn delay(form: Placed<DelayForm>, _: Stage, reader: &mut Reader<'_>) 
     )
     .ok()?;
     let Some(time) = time else {
-        reader.error(
+        reader.missing(
             at,
             "how long to wait is missing",
             "write it like { ms = 300 } or { time = \"2m\" }",
@@ -112,7 +112,7 @@ pub(super) fn limit(
         direction,
     } = form.value;
     if !rate.is_given() {
-        reader.error(
+        reader.missing(
             form.at,
             "the rate is missing",
             "write it like { rate = \"2Mbit/s\" }",

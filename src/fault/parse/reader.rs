@@ -129,6 +129,8 @@ pub(super) trait Read: Sized {
 pub(super) struct Reader<'t> {
     text: &'t str,
     errors: Vec<Error>,
+    /// Where errors begin.
+    blamed: Vec<usize>,
     /// Where everything stands that comes from another text.
     fixed: Option<Range<usize>>,
 }
@@ -138,6 +140,7 @@ impl<'t> Reader<'t> {
         Self {
             text,
             errors: Vec::new(),
+            blamed: Vec::new(),
             fixed: None,
         }
     }
@@ -162,6 +165,7 @@ impl<'t> Reader<'t> {
         hint: impl Into<String>,
     ) {
         let at = self.fixed.clone().unwrap_or(at);
+        self.blamed.push(at.start);
         let (line, column) = place::line_column(self.text, at.start);
         self.errors.push(Error {
             line,
@@ -170,6 +174,19 @@ impl<'t> Reader<'t> {
             text: text.into(),
             hint: hint.into(),
         });
+    }
+
+    /// Tells that something is missing at a place, unless what stands there was said to be wrong: it may
+    /// have been meant.
+    pub(super) fn missing(
+        &mut self,
+        at: Range<usize>,
+        text: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
+        if !self.blamed.iter().any(|blamed| at.contains(blamed)) {
+            self.error(at, text, hint);
+        }
     }
 
     /// Returns the text that places are in.

@@ -245,7 +245,7 @@ fn at(slot: Slot<AtForm>, stage: Stage, reader: &mut Reader<'_>) -> Option<At> {
     } = placed.value;
     let given = [file.is_given(), body.is_given(), percent.is_given()];
     if given.into_iter().filter(|given| *given).count() != 1 {
-        reader.error(
+        reader.missing(
             placed.at,
             "`at` is one place",
             "write it like { file = \"5MiB\" }, { body = 0 } or { percent = 50 }",

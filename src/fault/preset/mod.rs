@@ -31,7 +31,7 @@ impl Preset {
 
     /// Returns it as a rule of a file.
     pub fn rule(&self) -> String {
-        format!("[[rule]]\nname  = \"{}\"\n{}", self.id, self.toml)
+        format!("[[rule]]\nname  = \"{}\"\n{}\n", self.id, self.toml.trim())
     }
 }
 

@@ -218,7 +218,6 @@ pub fn exchange(no: u32, session: u32, packet: Packet, at: u64) -> Exchange {
             ended: Some(ms(at + 4)),
         },
         outcome: Outcome::Complete,
-        faults: bitstap::timeline::Faults::default(),
         request: Some(message(no, Direction::ToServer, 0)),
         response: Some(message(no, Direction::ToClient, 0)),
         faults: bitstap::timeline::Faults::default(),
