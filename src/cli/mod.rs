@@ -18,9 +18,11 @@ mod sieve;
 mod signal;
 mod source;
 mod stage;
+mod tls;
 mod transfer;
 mod unit;
 
+mod ca;
 mod check;
 mod convert;
 mod demo;
@@ -53,6 +55,7 @@ struct Cli {
 enum Command {
     Demo(demo::Args),
     Proxy(Box<proxy::Args>),
+    Ca(ca::Args),
     View(view::Args),
     Extract(extract::Args),
     Explain(explain::Args),
@@ -73,6 +76,7 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Command::Demo(args) => demo::run(args),
         Command::Proxy(args) => proxy::run(*args),
+        Command::Ca(args) => ca::run(args),
         Command::View(args) => view::run(&args),
         Command::Extract(args) => extract::run(&args),
         Command::Explain(args) => explain::run(&args),

@@ -85,7 +85,9 @@ impl Output {
         let line = if self.format.json {
             json::ready(ready)
         } else {
-            let mut line = format!("ready: listening on {}", ready.listen.join(", "));
+            let tls = ready.url.iter().any(|url| url.starts_with("https:"));
+            let places = if tls { &ready.url } else { &ready.listen };
+            let mut line = format!("ready: listening on {}", places.join(", "));
             if let Some(upstream) = &ready.upstream {
                 line.push_str(&format!(" -> {upstream}"));
             }

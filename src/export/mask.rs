@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 use std::ops::Range;
 
-use crate::event::{Fact, Note};
+use crate::event::{Fact, Note, TlsFact};
 use crate::wire::{Head, Start};
 
 use super::private::{Holds, TABLE, TOKENS};
@@ -72,11 +72,14 @@ impl Mask {
                 status: *status,
                 reason: blank(),
             },
-            Fact::Tls {
-                version, cipher, ..
-            } => Fact::Tls {
-                version: version.clone(),
-                cipher: cipher.clone(),
+            Fact::Tls(tls) => Fact::Tls(Box::new(TlsFact {
+                version: tls.version.clone(),
+                cipher: tls.cipher.clone(),
+                ..TlsFact::default()
+            })),
+            Fact::TlsFailed { by, .. } => Fact::TlsFailed {
+                by: *by,
+                reason: blank(),
                 server_name: None,
             },
             fact => fact.clone(),

@@ -98,7 +98,7 @@ impl Dial for Fake {
             }),
             client: address(2),
             server: address(3),
-            tls: None,
+            notes: Vec::new(),
         })
     }
 
