@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::bits::Packet;
 
 use super::ledger::Ledger;
-use super::row::{Exchange, SessionState, Text};
+use super::row::{Exchange, SessionKind, SessionState, Text};
 
 /// Waits below this are not worth a sentence after trouble.
 const AFTER_TROUBLE: Duration = Duration::from_secs(1);
@@ -42,6 +42,13 @@ fn long(duration: Duration) -> String {
     }
 }
 
+/// Returns a host without the port that it has anyway: some write it and some do not.
+fn without_usual_port(host: &str) -> &str {
+    (host.strip_suffix(":80"))
+        .or_else(|| host.strip_suffix(":443"))
+        .unwrap_or(host)
+}
+
 impl Ledger {
     /// Takes note that a request of `session` begins at `at`: tells how long the client had been silent,
     /// and whether it turned to another host, where the request names one. `ping` tells that it came back with a Ping.
@@ -52,7 +59,7 @@ impl Ledger {
         let trouble = std::mem::take(&mut book.trouble);
         let moved = host
             .and_then(|host| Some((book.talks_to.replace(Text::clone(host))?, host)))
-            .filter(|(before, host)| before != *host);
+            .filter(|(before, host)| without_usual_port(before) != without_usual_port(host));
         if row.state.is_final() && row.state != SessionState::Lost {
             return;
         }
@@ -68,7 +75,8 @@ impl Ledger {
                 book.tale.tell(row, text);
                 return;
             }
-            if !to_host_id {
+            // A download changes hosts because it was redirected, which is told already.
+            if !to_host_id && row.kind != SessionKind::Download {
                 let text = format!("The client turned from {before} to {host}.");
                 book.tale.tell(row, text);
             }

@@ -171,10 +171,10 @@ fn about(archive: &mut ZipArchive<File>, index: Option<usize>) -> io::Result<Abo
 
 /// Tells a failing disk from an archive that is damaged.
 fn is_of_disk(error: &io::Error) -> bool {
-    use io::ErrorKind::{InvalidData, InvalidInput, Other, UnexpectedEof};
+    use io::ErrorKind::{InvalidData, InvalidInput, Other, UnexpectedEof, Unsupported};
     !matches!(
         error.kind(),
-        InvalidData | InvalidInput | UnexpectedEof | Other
+        InvalidData | InvalidInput | UnexpectedEof | Other | Unsupported
     )
 }
 
