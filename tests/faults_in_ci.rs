@@ -49,7 +49,10 @@ fn an_upload_comes_through_five_faults_and_the_verdict_says_so() {
     let told = String::from_utf8_lossy(&done.stderr);
     assert_eq!(done.status.code(), Some(0), "{told}");
     let verdict = verdict(dir.path());
-    assert!(verdict.contains(r#"tests="5" skipped="0" errors="0" failures="0""#), "{verdict}");
+    assert!(
+        verdict.contains(r#"tests="5" skipped="0" errors="0" failures="0""#),
+        "{verdict}"
+    );
     for rule in [
         "lost-ack",
         "cut-at-5MiB",
@@ -74,6 +77,9 @@ fn what_did_not_come_true_is_exit_code_1_and_a_failure_with_its_reason() {
     let done = run(dir.path());
     assert_eq!(done.status.code(), Some(1));
     let verdict = verdict(dir.path());
-    assert!(verdict.contains(r#"tests="5" skipped="0" errors="0" failures="1""#), "{verdict}");
+    assert!(
+        verdict.contains(r#"tests="5" skipped="0" errors="0" failures="1""#),
+        "{verdict}"
+    );
     assert!(verdict.contains("fired 1 time"), "{verdict}");
 }

@@ -121,11 +121,13 @@ fn of_session(out: &mut Vec<Line<'static>>, model: &Model, rows: &dyn Rows, widt
     paragraph(out, "", 1, &text, width, look, Role::Dim);
     for (finding, count) in counted {
         let (letter, role) = sign(finding.level);
-        let summary = check::find(finding.id).map_or_else(String::new, |rule| rule.summary(count));
-        let first = finding
-            .exchange
-            .map_or_else(String::new, |no| format!(", first in packet {no}"));
-        let text = format!("{}: {summary}{first}.", finding.id);
+        let where_found = match (count, finding.exchange) {
+            (1, None) => String::new(),
+            (1, Some(no)) => format!("packet {no}: "),
+            (count, None) => format!("{count} times: "),
+            (count, Some(no)) => format!("{count} times, first in packet {no}: "),
+        };
+        let text = format!("{}: {where_found}{}", finding.id, finding.text);
         paragraph(out, &format!(" {letter}"), 3, &text, width, look, role);
     }
 }
