@@ -1,10 +1,10 @@
 //! Carries out verdicts: a connection whose messages rules may delay, change, cut, answer or lose.
 //!
-//! Each direction is a [`flow`](self::flow) that takes the messages apart, asks the board about each head
+//! Each direction is a `flow` that takes the messages apart, asks the board about each head
 //! before its first byte goes on, and otherwise passes bytes as they come, in the same writes as a
 //! connection without rules. Each leg has a conversation of its own: what is said on it is what is
 //! decoded there, so that a request that the proxy answers is none for the server, and a duplicate is
-//! one more. [`connect`] is the stage before the first byte. Decides nothing; knows no rules file.
+//! one more. `connect` is the stage before the first byte. Decides nothing; knows no rules file.
 //!
 //! Choices:
 //!
