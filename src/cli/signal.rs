@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::failure::Failure;
 
-/// Cancels `stop` at the first SIGINT, SIGTERM or SIGHUP and ends the process at the second.
+/// Cancels `stop` at the first SIGINT, SIGTERM or SIGHUP and ends the process at the next SIGINT or SIGTERM.
 ///
 /// The screen's flag is set too, so that the terminal is restored whatever ends us.
 pub(super) fn watch(stop: CancellationToken, screen: Arc<AtomicBool>) -> Result<(), Failure> {
@@ -48,7 +48,8 @@ impl Handler {
                     self.screen
                         .store(true, std::sync::atomic::Ordering::Relaxed);
                 }
-                if let Some(signal) = pending.next() {
+                // A terminal that goes away hangs up more than once.
+                if let Some(signal) = pending.find(|signal| *signal != SIGHUP) {
                     // The shell's convention for a process that a signal ended.
                     signal_hook::low_level::exit(128 + signal);
                 }
