@@ -26,6 +26,7 @@ pub fn step(model: &mut Model, rows: &dyn Rows, by: isize) {
             fresh(model);
         }
         Focus::Versus => model.versus.list.step(by),
+        Focus::Rules => model.operator.step(by),
         Focus::Detail if model.detail.tab == Tab::Hex => scroll_hex(model, rows, by),
         Focus::Detail => {
             let last = model.detail.lines.saturating_sub(model.detail.height);
@@ -93,7 +94,7 @@ pub(super) fn back(model: &mut Model, rows: &dyn Rows) {
         Focus::Log | Focus::Findings if model.filter.is_empty() => {
             show(model, rows, View::Sessions);
         }
-        Focus::Log => show(model, rows, View::Sessions),
+        Focus::Log | Focus::Rules => show(model, rows, View::Sessions),
         Focus::Versus => versus::leave(model, rows),
         _ if model.view == View::Coverage => show(model, rows, View::Sessions),
         _ if !model.filter.is_empty() => {
@@ -109,7 +110,7 @@ pub(super) fn turn(model: &mut Model, by: isize) {
         View::Sessions => &[Focus::Sessions, Focus::Packets, Focus::Detail],
         View::Packets => &[Focus::Packets, Focus::Detail],
         View::Findings => &[Focus::Findings, Focus::Detail],
-        View::Log | View::Coverage | View::Versus => return,
+        View::Log | View::Coverage | View::Versus | View::Rules => return,
     };
     let len = isize::try_from(panes.len()).unwrap_or(1);
     let here = panes.iter().position(|pane| *pane == model.focus);
@@ -176,6 +177,7 @@ pub fn show(model: &mut Model, rows: &dyn Rows, view: View) {
             show_tab(model, Tab::Findings);
         }
         View::Versus => model.focus = Focus::Versus,
+        View::Rules => model.focus = Focus::Rules,
         View::Log => model.focus = Focus::Log,
     }
 }

@@ -22,6 +22,7 @@ use ratatui::crossterm::terminal::{
 use ratatui::crossterm::{cursor, execute};
 use ratatui::layout::Size;
 
+use super::editor;
 use super::update::Drawn;
 
 /// The terminal in raw mode, on its alternate screen; given back on drop.
@@ -144,6 +145,20 @@ impl Terminal {
             execute!(self.inner.backend_mut(), command)?;
         }
         Ok(path.display().to_string())
+    }
+
+    /// Lends the terminal to the user's editor with `text` in a file that only he may read; returns what he
+    /// left there. `Err` outside: the terminal cannot be taken back.
+    pub(super) fn edit(&mut self, text: &[u8], mouse: bool) -> io::Result<Result<Vec<u8>, String>> {
+        give_back();
+        let edited = editor::edit(text);
+        TAKEN.store(true, Ordering::SeqCst);
+        take()?;
+        if mouse {
+            self.mouse(true)?;
+        }
+        self.clear()?;
+        Ok(edited)
     }
 
     /// Switches the terminal's reports of clicks and wheel.
