@@ -134,9 +134,13 @@ pub enum Fact {
         reason: String,
     },
     /// TLS towards one side is up.
-    Tls {
-        version: String,
-        cipher: String,
+    Tls(Box<TlsFact>),
+    /// The TLS handshake with the client failed.
+    TlsFailed {
+        /// Who broke it.
+        by: TlsEnd,
+        reason: String,
+        /// What the client asked for, if it came that far.
         server_name: Option<String>,
     },
     /// The rules in force from here on. Belongs to no connection ([`ConnId`] 0).
@@ -158,6 +162,34 @@ pub enum Fact {
     /// Said by a person or by something newer than this program.
     #[serde(other)]
     Other,
+}
+
+/// What a TLS handshake agreed on. Fields with a default are absent where they hold it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TlsFact {
+    pub version: String,
+    pub cipher: String,
+    /// The name that the connecting end asked for (SNI).
+    pub server_name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alpn: Option<String>,
+    /// The certificates that the accepting end showed, its own first, one line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub certificates: Vec<String>,
+    /// Why the server's certificate is not to be trusted, where it was accepted nevertheless.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub untrusted: Option<String>,
+    /// The server asked for a client certificate: the one that it got, or an empty text for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_certificate: Option<String>,
+}
+
+/// One of the two ends of a TLS connection with the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TlsEnd {
+    Client,
+    Proxy,
 }
 
 /// Rules that came into force: one piece of their text.

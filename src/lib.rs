@@ -11,6 +11,7 @@
 //! 5  peer      -> capture report timeline bits wire event
 //! 4  relay     -> fault bits wire event    tui -> report timeline fault bits wire event
 //!    capture   -> timeline wire event      extract -> report timeline bits wire event
+//!                                          export -> report timeline bits wire event
 //! 3  report    -> timeline bits wire event timeline -> bits wire event     fault -> timeline bits wire event
 //! 2  bits      -> wire
 //! 1  wire, event -> nothing of ours
@@ -53,6 +54,7 @@ pub mod fault;
 pub mod report;
 
 pub mod capture;
+pub mod export;
 pub mod extract;
 pub mod relay;
 pub mod tui;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A room and the rooms that it may import, as drawn in `src/lib.rs`.
-const FLOORS: [(&str, &[&str]); 12] = [
+const FLOORS: [(&str, &[&str]); 13] = [
     ("event", &[]),
     ("wire", &[]),
     ("bits", &["wire"]),
@@ -13,6 +13,7 @@ const FLOORS: [(&str, &[&str]); 12] = [
     ("fault", &["timeline", "bits", "wire", "event"]),
     ("report", &["timeline", "bits", "wire", "event"]),
     ("capture", &["timeline", "wire", "event"]),
+    ("export", &["report", "timeline", "bits", "wire", "event"]),
     ("extract", &["report", "timeline", "bits", "wire", "event"]),
     ("relay", &["fault", "timeline", "bits", "wire", "event"]),
     (
@@ -26,8 +27,8 @@ const FLOORS: [(&str, &[&str]); 12] = [
     (
         "cli",
         &[
-            "peer", "tui", "extract", "relay", "capture", "report", "timeline", "fault", "bits",
-            "wire", "event",
+            "peer", "tui", "export", "extract", "relay", "capture", "report", "timeline", "fault",
+            "bits", "wire", "event",
         ],
     ),
 ];

@@ -7,18 +7,21 @@ mod events;
 use std::fs;
 
 use bitstap::capture::{CaptureFile, Error, Options, Record, Writer, open};
-use bitstap::event::{Close, Event, Fact, Leg, Missing, What};
+use bitstap::event::{Close, Event, Fact, Leg, Missing, TlsFact, What};
 use bitstap::timeline::{ReadBack, Span};
 use events::*;
 
 /// One connection with both legs and one of each kind of event.
 fn conversation() -> Vec<Event> {
     use Leg::{Client, Upstream};
-    let tls = Fact::Tls {
+    let tls = TlsFact {
         version: "TLSv1.3".to_owned(),
         cipher: "TLS_AES_128_GCM_SHA256".to_owned(),
         server_name: Some("iis.corp".to_owned()),
+        certificates: vec!["CN=iis.corp".to_owned()],
+        ..TlsFact::default()
     };
+    let tls = Fact::Tls(Box::new(tls));
     vec![
         event(5, 1, Client, opening("127.0.0.1:50112", "127.0.0.1:8080")),
         event(5, 1, Client, What::Opened),

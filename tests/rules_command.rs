@@ -31,6 +31,8 @@ fn check_counts_the_rules_of_good_files() {
     );
     let told = json(&["rules", "check", file]);
     assert_eq!(told[0]["type"], "rules");
+    let first = output(&["rules", "check", "--json", file]);
+    assert!(text(&first.stdout).starts_with("{\"type\":\"rules\",\"errors\":0,"));
     assert_eq!(
         (told[0]["rules"].as_u64(), told[0]["seed"].as_u64()),
         (Some(2), Some(7))

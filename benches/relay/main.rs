@@ -19,9 +19,11 @@ mod process;
 mod sink;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::thread;
 
-use bitstap::relay::{Config, Outlet, Relay, Upstream, queue};
+use bitstap::fault::{Moment, Verdict};
+use bitstap::relay::{Board, Config, Outlet, Relay, Upstream, queue};
 use tokio_util::sync::CancellationToken;
 
 use load::{Cost, measure};
@@ -57,7 +59,11 @@ fn proxy(recorder: &str, port: u16) {
             host: "127.0.0.1".to_owned(),
             port,
         };
-        let relay = Relay::bind(Config::new("127.0.0.1:0", upstream));
+        let mut config = Config::new("127.0.0.1:0", upstream);
+        // Somebody is asked about every message, and nothing ever matches.
+        let asked = |_: &Moment<'_>| Verdict::default();
+        config.rules = (recorder == "rules").then(|| Arc::new(Board::new(asked)));
+        let relay = Relay::bind(config);
         let relay = relay.await.expect("the relay starts");
         println!("{}", relay.addresses()[0].port());
         let mut outlet = Outlet::Nobody;
@@ -74,8 +80,9 @@ fn proxy(recorder: &str, port: u16) {
 }
 
 /// Name on the command line, and in the table.
-const SUBJECTS: [(&str, &str); 7] = [
+const SUBJECTS: [(&str, &str); 8] = [
     ("ours", "bitstap, nobody listens"),
+    ("rules", "bitstap, nobody listens, rules that never match"),
     ("events", "bitstap, every event to a thread that drops it"),
     ("threads", "bitstap, nobody listens, two worker threads"),
     ("timeline", "bitstap proxy --no-capture"),
@@ -88,6 +95,7 @@ fn start(subject: &str, sink: u16, dir: &Path) -> Option<(Process, u16)> {
     let own = |recorder| Some(Process::own(&["proxy", recorder, &sink.to_string()]));
     match subject {
         "ours" => own("none"),
+        "rules" => own("rules"),
         "events" => own("events"),
         "threads" => own("threads"),
         "timeline" => Some(Process::bitstap(sink, None)),

@@ -1,12 +1,14 @@
-//! Captures: pcapng out and in, classic pcap in, anybody's TCP.
+//! Captures: pcapng out and in, classic pcap in, anybody's TCP; HAR, SAZ and mitmproxy's flows in.
 //!
 //! A capture holds only events. It is appended and flushed as things happen, so that after a kill
-//! everything up to the last block is there; a torn tail is cut with a note. Knows no HTTP.
+//! everything up to the last block is there; a torn tail is cut with a note. Packets and blocks know no HTTP;
+//! `import` does, since other programs keep messages.
 
 mod append;
 mod beside;
 mod block;
 mod header;
+mod import;
 mod link;
 mod mark;
 mod packets;
@@ -16,6 +18,7 @@ mod reassemble;
 mod segment;
 mod sink;
 mod source;
+mod trace;
 mod unknown;
 pub mod writer;
 

@@ -1,17 +1,13 @@
 //! What a file is that is no capture, as far as its first bytes tell.
 
 /// What can be opened.
-pub(super) const UNDERSTOOD: &str =
-    "understood are pcapng and pcap, either of them also compressed with gzip";
+pub(super) const UNDERSTOOD: &str = "understood are pcapng and pcap, also compressed with gzip, HAR, SAZ, and mitmproxy's flow files";
 
 /// First bytes and what they tell.
 const KINDS: &[(&[u8], &str)] = &[
     (b"\xFF\xD8\xFF", "it is a JPEG image"),
     (b"\x89PNG", "it is a PNG image"),
-    (
-        b"PK\x03\x04",
-        "it is a ZIP archive (a Fiddler .saz is one, too)",
-    ),
+    (b"PK\x03\x04", "it is a ZIP archive"),
     (
         b"\x28\xB5\x2F\xFD",
         "it is compressed with zstd: unpack it first",

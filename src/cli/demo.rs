@@ -15,6 +15,7 @@ use super::failure::{Failure, WithHint};
 use super::faults::{self, InForce};
 use super::output::Format;
 use super::stage::{self, Appearance, Plan, Recorded, Stage, Until};
+use super::tls::Security;
 
 /// Play eight scenes through the proxy, with nothing to set up
 #[derive(Debug, clap::Args)]
@@ -70,6 +71,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     let plan = Plan {
         relay,
         upstream: format!("http://{server}"),
+        security: Security::default(),
         recorded: args.capture.map_or(Recorded::Temporary, Recorded::File),
         snaplen: None,
         start_ns,

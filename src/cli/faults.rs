@@ -29,6 +29,7 @@ const LOOK: Duration = Duration::from_millis(500);
 
 /// Where the rules come from and what becomes of their verdict.
 #[derive(Clone, Debug, Default, clap::Args)]
+#[group(id = "faults")]
 pub(super) struct Args {
     /// Disturb the traffic as this file says (TOML; `bitstap rules --help`); it is read again when it changes
     #[arg(long, value_name = "FILE", conflicts_with = "rules_from")]

@@ -32,6 +32,11 @@ impl Kept {
                 file: path.to_owned(),
             });
         }
+        Self::copied(source)
+    }
+
+    /// Begins a copy, also of a file of ours: what goes into it is not what the file has.
+    pub(super) fn copied(source: &Source) -> Result<Self, Failure> {
         let folder = stage::temporary_folder()?;
         let file = folder.path().join("copy.pcapng");
         let options = capture::Options {

@@ -12,24 +12,31 @@ mod faults;
 mod kept;
 mod output;
 mod record;
+mod recorded;
 mod rehearsal;
 mod sieve;
 mod signal;
 mod source;
 mod stage;
+mod tls;
 mod transfer;
 mod unit;
 
+mod ca;
 mod check;
+mod convert;
 mod demo;
 mod explain;
 mod extract;
 mod fetch;
+mod mock;
 mod proxy;
+mod replay;
 mod rules;
 mod send;
 mod serve;
 mod view;
+mod wireshark;
 
 /// An intercepting debugging proxy for Microsoft BITS.
 #[derive(Debug, Parser)]
@@ -48,14 +55,19 @@ struct Cli {
 enum Command {
     Demo(demo::Args),
     Proxy(Box<proxy::Args>),
+    Ca(ca::Args),
     View(view::Args),
     Extract(extract::Args),
     Explain(explain::Args),
     Check(check::Args),
     Rules(rules::Args),
+    Convert(Box<convert::Args>),
     Serve(Box<serve::Args>),
     Send(Box<send::Args>),
     Fetch(Box<fetch::Args>),
+    Wireshark(wireshark::Args),
+    Replay(Box<replay::Args>),
+    Mock(mock::Args),
 }
 
 /// Runs the program with the process's own arguments and returns its exit code.
@@ -64,14 +76,19 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Command::Demo(args) => demo::run(args),
         Command::Proxy(args) => proxy::run(*args),
+        Command::Ca(args) => ca::run(args),
         Command::View(args) => view::run(&args),
         Command::Extract(args) => extract::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Rules(args) => rules::run(&args),
+        Command::Convert(args) => convert::run(&args),
         Command::Serve(args) => serve::run(*args),
         Command::Send(args) => send::run(*args),
         Command::Fetch(args) => fetch::run(*args),
+        Command::Wireshark(args) => wireshark::run(&args),
+        Command::Replay(args) => replay::run(*args),
+        Command::Mock(args) => mock::run(args),
     };
     match done {
         Ok(code) => code,

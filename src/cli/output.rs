@@ -1,7 +1,9 @@
 //! Standard output of a headless run: text for people, JSON Lines for programs.
 
+use std::fs::File;
 use std::io::{self, Write};
 
+use anyhow::Context;
 use clap::Args;
 
 use crate::bits::check::Level;
@@ -48,6 +50,8 @@ pub(super) struct Output {
     /// So many findings have been told.
     findings: usize,
     sieve: Option<Sieve>,
+    /// Where lines go instead of standard output.
+    file: Option<File>,
 }
 
 impl Output {
@@ -60,7 +64,14 @@ impl Output {
             head_due: true,
             findings: 0,
             sieve: None,
+            file: None,
         }
+    }
+
+    /// Writes to `file` instead of standard output.
+    pub(super) fn into_file(mut self, file: File) -> Self {
+        self.file = Some(file);
+        self
     }
 
     /// Prints only what `sieve` takes, and notes about the capture itself.
@@ -74,7 +85,9 @@ impl Output {
         let line = if self.format.json {
             json::ready(ready)
         } else {
-            let mut line = format!("ready: listening on {}", ready.listen.join(", "));
+            let tls = ready.url.iter().any(|url| url.starts_with("https:"));
+            let places = if tls { &ready.url } else { &ready.listen };
+            let mut line = format!("ready: listening on {}", places.join(", "));
             if let Some(upstream) = &ready.upstream {
                 line.push_str(&format!(" -> {upstream}"));
             }
@@ -251,6 +264,10 @@ impl Output {
         }
         let mut block = lines.join("\n");
         block.push('\n');
+        if let Some(file) = &mut self.file {
+            let written = file.write_all(block.as_bytes());
+            return Ok(written.context("cannot write the file")?);
+        }
         let mut stdout = io::stdout().lock();
         let written = stdout
             .write_all(block.as_bytes())

@@ -7,16 +7,17 @@ use std::time::Duration;
 use crate::relay::{Config, Relay, Upstream};
 
 use super::check::Documents;
-use super::failure::{Failure, WithHint};
+use super::failure::Failure;
 use super::faults::{self, InForce};
 use super::output::Format;
 use super::stage::{self, Appearance, Plan, Recorded, Stage, Until};
+use super::tls::{TlsArgs, with_hint};
 use super::unit;
 
 /// Stand between BITS clients and a server, and show what passes
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  bitstap proxy --upstream http://iis.corp --capture upload.pcapng\n  bitstap proxy --upstream https://bits.example --listen 127.0.0.1:0 --json --until sessions=1\n\nLet the third Ack get lost, and tell by the exit code whether the client came back:\n  bitstap proxy --upstream http://iis.corp --rules lost-ack.toml --junit verdict.xml --headless --until sessions=1\n\nThen point the client at the address it prints instead of the server's."
+    after_help = "Examples:\n  bitstap proxy --upstream http://iis.corp --capture upload.pcapng\n  bitstap proxy --upstream https://bits.example --listen 127.0.0.1:0 --json --until sessions=1\n  bitstap proxy --upstream https://bits.example --listen 127.0.0.1:8443 --tls auto\n\nLet the third Ack get lost, and tell by the exit code whether the client came back:\n  bitstap proxy --upstream http://iis.corp --rules lost-ack.toml --junit verdict.xml --headless --until sessions=1\n\nThen point the client at the address it prints instead of the server's."
 )]
 pub(super) struct Args {
     /// The server: `http://HOST[:PORT]` or `https://HOST[:PORT]`
@@ -37,9 +38,6 @@ pub(super) struct Args {
     /// Keep the server's side whole, too, also where it is the same as the client's
     #[arg(long)]
     both_legs: bool,
-    /// Trust the certificates in this PEM file towards the server; repeatable
-    #[arg(long, value_name = "FILE")]
-    upstream_ca: Vec<PathBuf>,
     /// Give up dialling the server after this time
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = unit::duration)]
     connect_timeout: Duration,
@@ -60,6 +58,9 @@ pub(super) struct Args {
     format: Format,
     #[command(flatten)]
     appearance: Appearance,
+    // Last, since its heading counts for all that follow.
+    #[command(flatten)]
+    tls: TlsArgs,
 }
 
 /// An upstream and how the user wrote it.
@@ -80,7 +81,6 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     let config = Config {
         rules: rules.as_ref().map(InForce::board),
         listen: args.listen,
-        upstream_ca: args.upstream_ca,
         connect_timeout: args.connect_timeout,
         idle_timeout: args.idle_timeout,
         max_connections: usize::try_from(args.max_connections).unwrap_or(usize::MAX),
@@ -88,10 +88,8 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
         start: Some(start),
         ..Config::new("", args.upstream.upstream)
     };
-    let relay = runtime.block_on(Relay::bind(config)).hint(|| {
-        "another program may use the port: choose one with --listen, port 0 takes a free one"
-            .to_owned()
-    })?;
+    let (config, security) = args.tls.apply(config)?;
+    let relay = (runtime.block_on(Relay::bind(config))).map_err(with_hint)?;
     let recorded = match (args.capture, args.no_capture) {
         (Some(path), _) => Recorded::File(path),
         (None, true) => Recorded::Nowhere,
@@ -105,6 +103,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     let plan = Plan {
         relay,
         upstream: args.upstream.url,
+        security,
         recorded,
         snaplen: args.snaplen_body,
         start_ns,
@@ -182,7 +181,7 @@ fn upstream(text: &str) -> Result<Target, String> {
 }
 
 /// Reads `sessions=N` or `idle=TIME`.
-fn until(text: &str) -> Result<Until, String> {
+pub(super) fn until(text: &str) -> Result<Until, String> {
     let wrong = || format!("`{text}` is neither sessions=N nor idle=TIME");
     let (what, value) = text.split_once('=').ok_or_else(wrong)?;
     match what {

@@ -118,9 +118,9 @@ pub(super) fn json(rehearsal: &Rehearsal) -> Vec<String> {
         told.sort_by_key(|told| told.at);
         lines.extend(told.into_iter().map(receipt));
         let state = &rule.state;
-        lines.push(
-            serde_json::json!({
-                "type": "rehearsed",
+        lines.push(object(
+            "rehearsed",
+            &serde_json::json!({
                 "rule": state.name,
                 "preset": state.preset,
                 "on": state.on,
@@ -130,27 +130,34 @@ pub(super) fn json(rehearsal: &Rehearsal) -> Vec<String> {
                 "matched": state.matched,
                 "fired": state.fired,
                 "unmatched": rule.unmatched,
-            })
-            .to_string(),
-        );
+            }),
+        ));
     }
     lines
 }
 
 fn receipt(told: &Told) -> String {
     let receipt = &told.receipt;
-    serde_json::json!({
-        "type": "receipt",
-        "rule": receipt.rule,
-        "stage": Stage::name(receipt.stage),
-        "t": told.at.as_secs_f64(),
-        "conn": told.conn.0,
-        "exchange": told.exchange,
-        "fired": receipt.fired(),
-        "actions": receipt.actions,
-        "reason": (!receipt.fired()).then_some(&receipt.reason),
-        "key": receipt.key,
-        "ordinal": receipt.ordinal,
-    })
-    .to_string()
+    object(
+        "receipt",
+        &serde_json::json!({
+            "rule": receipt.rule,
+            "stage": Stage::name(receipt.stage),
+            "t": told.at.as_secs_f64(),
+            "conn": told.conn.0,
+            "exchange": told.exchange,
+            "fired": receipt.fired(),
+            "actions": receipt.actions,
+            "reason": (!receipt.fired()).then_some(&receipt.reason),
+            "key": receipt.key,
+            "ordinal": receipt.ordinal,
+        }),
+    )
+}
+
+/// Writes a JSON line with its type first; `fields` is an object that is not empty.
+pub(super) fn object(kind: &str, fields: &serde_json::Value) -> String {
+    let fields = fields.to_string();
+    let rest = fields.strip_prefix('{').unwrap_or(&fields);
+    format!("{{\"type\":\"{kind}\",{rest}")
 }

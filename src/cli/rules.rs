@@ -14,7 +14,7 @@ use crate::timeline::filter::HeadsOf;
 use super::failure::{COULD_NOT, Failure, WithHint};
 use super::kept::Kept;
 use super::output::{Format, Output};
-use super::rehearsal;
+use super::rehearsal::{self, object};
 use super::source::{Source, Step};
 
 /// Check rules files, list the ready-made rules, rehearse rules on a recording
@@ -150,13 +150,15 @@ fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
             }
         };
         let lines: Vec<String> = match &parsed {
-            Ok(set) if args.json => vec![json(&serde_json::json!({
-                "type": "rules",
-                "file": file,
-                "rules": set.rules.len(),
-                "seed": set.seed,
-                "errors": 0,
-            }))],
+            Ok(set) if args.json => vec![object(
+                "rules",
+                &serde_json::json!({
+                    "file": file,
+                    "rules": set.rules.len(),
+                    "seed": set.seed,
+                    "errors": 0,
+                }),
+            )],
             Ok(set) => vec![format!("{file}: {}", told(set))],
             Err(errors) => {
                 code = ExitCode::from(COULD_NOT);
@@ -248,19 +250,17 @@ fn picture(file: &str, text: &str, error: &fault::Error) -> String {
 }
 
 fn as_json(file: &str, error: &fault::Error) -> String {
-    json(&serde_json::json!({
-        "type": "rules-error",
-        "file": file,
-        "line": error.line,
-        "column": error.column,
-        "length": error.length,
-        "text": error.text,
-        "hint": error.hint,
-    }))
-}
-
-fn json(value: &serde_json::Value) -> String {
-    value.to_string()
+    object(
+        "rules-error",
+        &serde_json::json!({
+            "file": file,
+            "line": error.line,
+            "column": error.column,
+            "length": error.length,
+            "text": error.text,
+            "hint": error.hint,
+        }),
+    )
 }
 
 fn list(args: &ListArgs) -> Result<ExitCode, Failure> {
@@ -282,7 +282,7 @@ fn list(args: &ListArgs) -> Result<ExitCode, Failure> {
         }
         lines.extend(found.into_iter().map(|preset| {
             if args.json {
-                json(&preset_as_json(preset))
+                object("preset", &preset_as_json(preset))
             } else {
                 format!("{}{}", comment(preset), preset.rule())
             }
@@ -322,20 +322,22 @@ fn line_of_catalogue(fault: &crate::bits::faults::Fault, as_json: bool) -> Vec<S
         .collect();
     if as_json {
         if let Some(unmade) = preset::unmade(fault.id) {
-            return vec![json(&serde_json::json!({
-                "type": "preset",
-                "id": fault.id,
-                "injection": fault.injection,
-                "expected": fault.expected,
-                "basis": fault.basis.name(),
-                "source": fault.source,
-                "rule": null,
-                "remark": unmade.reason,
-            }))];
+            return vec![object(
+                "preset",
+                &serde_json::json!({
+                    "id": fault.id,
+                    "injection": fault.injection,
+                    "expected": fault.expected,
+                    "basis": fault.basis.name(),
+                    "source": fault.source,
+                    "rule": null,
+                    "remark": unmade.reason,
+                }),
+            )];
         }
         return ways
             .into_iter()
-            .map(|preset| json(&preset_as_json(preset)))
+            .map(|preset| object("preset", &preset_as_json(preset)))
             .collect();
     }
     let mut text = format!("{}  {}", fault.id, fault.injection);
@@ -355,7 +357,6 @@ fn line_of_catalogue(fault: &crate::bits::faults::Fault, as_json: bool) -> Vec<S
 fn preset_as_json(preset: &preset::Preset) -> serde_json::Value {
     let fault = preset.fault();
     serde_json::json!({
-        "type": "preset",
         "id": preset.id,
         "injection": fault.map(|fault| fault.injection),
         "expected": fault.map(|fault| fault.expected),

@@ -174,7 +174,8 @@ fn sentence(notice: &Notice) -> String {
     }
 }
 
-fn resolve(address: &str) -> Result<SocketAddr, Failure> {
+/// Returns the first address that a name stands for.
+pub(super) fn resolve(address: &str) -> Result<SocketAddr, Failure> {
     let unknown = || Failure::new(format!("cannot listen on {address}: no such address"));
     let hint = "write it like 127.0.0.1:8081; port 0 takes a free one";
     address

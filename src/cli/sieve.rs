@@ -27,45 +27,65 @@ pub(super) fn parse(text: &str) -> Result<Filter, Failure> {
     })
 }
 
-/// A filter with what it let through.
+/// A filter or a choice, with what it let through.
 #[derive(Debug)]
 pub(super) struct Sieve {
-    filter: Filter,
-    heads: Option<HeadsOf<Arc<dyn ReadBack + Send + Sync>>>,
+    by: By,
     connections: HashSet<ConnId>,
     shown: Summary,
+}
+
+/// What decides.
+#[derive(Debug)]
+enum By {
+    Filter(Filter, Option<HeadsOf<Arc<dyn ReadBack + Send + Sync>>>),
+    Chosen(Chosen),
+}
+
+/// Exchanges and sessions by their numbers.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Chosen {
+    pub(super) exchanges: HashSet<u32>,
+    pub(super) sessions: HashSet<u32>,
 }
 
 impl Sieve {
     /// Makes a sieve; without `heads` fields that only heads have are absent.
     pub(super) fn new(filter: Filter, heads: Option<Arc<dyn ReadBack + Send + Sync>>) -> Self {
+        Self::by(By::Filter(filter, heads.map(HeadsOf::new)))
+    }
+
+    /// Makes a sieve of what was chosen before.
+    pub(super) fn chosen(chosen: Chosen) -> Self {
+        Self::by(By::Chosen(chosen))
+    }
+
+    fn by(by: By) -> Self {
         Self {
-            filter,
-            heads: heads.map(HeadsOf::new),
+            by,
             connections: HashSet::new(),
             shown: Summary::default(),
         }
     }
 
-    fn row<'r>(&'r self, timeline: &'r Timeline, exchange: &'r Exchange) -> Row<'r> {
-        let row = Row::of(timeline, exchange);
-        match &self.heads {
-            Some(heads) => row.with_heads(heads),
-            None => row,
-        }
-    }
-
     /// Tells whether an exchange is to be printed.
     pub(super) fn takes_exchange(&self, timeline: &Timeline, exchange: &Exchange) -> bool {
-        self.filter.matches(&self.row(timeline, exchange))
+        match &self.by {
+            By::Filter(filter, heads) => filter.matches(&row(timeline, exchange, heads.as_ref())),
+            By::Chosen(chosen) => chosen.exchanges.contains(&exchange.no),
+        }
     }
 
     /// Tells whether a session is to be printed.
     pub(super) fn takes_session(&self, timeline: &Timeline, session: &Session) -> bool {
+        let (filter, heads) = match &self.by {
+            By::Filter(filter, heads) => (filter, heads.as_ref()),
+            By::Chosen(chosen) => return chosen.sessions.contains(&session.no),
+        };
         let rows = timeline
             .exchanges_of(session.no)
-            .map(|exchange| self.row(timeline, exchange));
-        self.filter.selects_session(session, rows)
+            .map(|exchange| row(timeline, exchange, heads));
+        filter.selects_session(session, rows)
     }
 
     /// Tells whether a finding is to be printed: its packet is, or, of a finding of no one packet, its
@@ -126,4 +146,16 @@ impl Sieve {
 /// Returns row number `no` of rows that count from 1.
 fn nth<T>(rows: &[T], no: Option<u32>) -> Option<&T> {
     rows.get(usize::try_from(no?).ok()?.checked_sub(1)?)
+}
+
+fn row<'r>(
+    timeline: &'r Timeline,
+    exchange: &'r Exchange,
+    heads: Option<&'r HeadsOf<Arc<dyn ReadBack + Send + Sync>>>,
+) -> Row<'r> {
+    let row = Row::of(timeline, exchange);
+    match heads {
+        Some(heads) => row.with_heads(heads),
+        None => row,
+    }
 }

@@ -44,7 +44,7 @@ impl Source {
     pub(super) fn open(paths: &[PathBuf]) -> Result<Self, Failure> {
         let readers = paths.iter().map(|path| {
             let reader = capture::open(path).hint(|| {
-                "bitstap reads pcapng and pcap files, also gzipped; its own captures are pcapng"
+                "bitstap reads pcapng and pcap files, also gzipped, HAR, SAZ and mitmproxy's flow files; its own captures are pcapng"
                     .to_owned()
             });
             reader.map(|reader| (path.clone(), reader))

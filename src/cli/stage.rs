@@ -23,6 +23,7 @@ use super::faults::InForce;
 use super::output::{Format, Output};
 use super::record::{self, Recorder, lock};
 use super::signal;
+use super::tls::Security;
 
 /// How the screen looks.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
@@ -70,6 +71,7 @@ pub(super) struct Plan {
     pub(super) relay: Relay,
     /// The upstream as the user named it.
     pub(super) upstream: String,
+    pub(super) security: Security,
     pub(super) recorded: Recorded,
     pub(super) snaplen: Option<u64>,
     /// Wall clock of the run's start, nanoseconds since 1970-01-01 UTC.
@@ -80,6 +82,57 @@ pub(super) struct Plan {
     pub(super) profile: Profile,
     pub(super) format: Format,
     pub(super) appearance: Appearance,
+}
+
+impl Plan {
+    /// Where clients find the relay, as URLs where they may speak TLS.
+    fn urls(&self) -> Vec<String> {
+        let scheme = if self.security.https { "https" } else { "http" };
+        let addresses = self.relay.addresses().iter();
+        addresses
+            .map(|address| format!("{scheme}://{address}"))
+            .collect()
+    }
+
+    fn title(&self) -> String {
+        let addresses = self.relay.addresses().iter().map(ToString::to_string);
+        let listen: Vec<String> = if self.security.https {
+            self.urls()
+        } else {
+            addresses.collect()
+        };
+        let sign = if self.security.insecure {
+            "! server NOT VERIFIED  "
+        } else {
+            ""
+        };
+        format!("{sign}{} -> {}", listen.join(" "), self.upstream)
+    }
+
+    fn ready(&self, store: &Store) -> Ready {
+        let addresses = self.relay.addresses().iter().map(ToString::to_string);
+        Ready {
+            url: self.urls(),
+            listen: addresses.collect(),
+            upstream: Some(self.upstream.clone()),
+            capture: store.shown(),
+            seed: self.rules.as_ref().and_then(InForce::seed),
+        }
+    }
+
+    fn status(&self, store: &Store) -> Status {
+        Status {
+            title: self.title(),
+            log: self.security.notices.clone(),
+            recording: store.shown().map(|path| Recording {
+                path,
+                ..Recording::default()
+            }),
+            temporary: store.folder.is_some(),
+            start_ns: self.start_ns,
+            ..Status::default()
+        }
+    }
 }
 
 /// A run under way.
@@ -139,25 +192,12 @@ impl Stage {
         let Self { runtime, plan } = self;
         let on_screen = plan.format.wants_screen();
         let mut store = Store::make(&plan, on_screen)?;
-        let ready = Ready {
-            listen: (plan.relay.addresses().iter())
-                .map(ToString::to_string)
-                .collect(),
-            upstream: Some(plan.upstream.clone()),
-            capture: store.shown(),
-            seed: plan.rules.as_ref().and_then(InForce::seed),
-        };
+        let ready = plan.ready(&store);
+        for notice in &plan.security.notices {
+            say(notice);
+        }
         let timeline = Arc::new(RwLock::new(Timeline::with_profile(plan.profile)));
-        let status = Arc::new(Mutex::new(Status {
-            title: format!("{} -> {}", ready.listen.join(" "), plan.upstream),
-            recording: store.shown().map(|path| Recording {
-                path,
-                ..Recording::default()
-            }),
-            temporary: store.folder.is_some(),
-            start_ns: plan.start_ns,
-            ..Status::default()
-        }));
+        let status = Arc::new(Mutex::new(plan.status(&store)));
         let stop = CancellationToken::new();
         let screen_stop = Arc::new(AtomicBool::new(false));
         signal::watch(stop.clone(), screen_stop.clone())?;
@@ -326,7 +366,11 @@ fn failed_recording(status: &Mutex<Status>) -> Option<String> {
 }
 
 /// Cancels `stop` when `beat` has not changed for `idle`.
-async fn stop_when_idle(mut beat: watch::Receiver<u64>, idle: Duration, stop: CancellationToken) {
+pub(super) async fn stop_when_idle(
+    mut beat: watch::Receiver<u64>,
+    idle: Duration,
+    stop: CancellationToken,
+) {
     loop {
         match tokio::time::timeout(idle, beat.changed()).await {
             Ok(Ok(())) => {}

@@ -30,7 +30,7 @@ use super::stage::{self, Appearance};
     after_help = "Examples:\n  bitstap view upload.pcapng\n  bitstap view --headless --filter 'http.status >= 400' upload.pcapng\n  bitstap view --json windows.pcap.gz | jq 'select(.type == \"session\")'"
 )]
 pub(super) struct Args {
-    /// Captures: pcapng or pcap, also gzipped, of bitstap or of any other program; several are merged by time
+    /// Captures: pcapng or pcap, also gzipped, of bitstap or of any other program; HAR, SAZ, mitmproxy's flows; several are merged by time
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Go on reading while the file grows (one file)

@@ -242,7 +242,6 @@ impl Draft {
         self.pieces.push(Piece::Plain(blank.to_vec()));
     }
 
-    /// Changes the status line; a new status brings its usual reason, unless one is given.
     /// Writes the minor version of HTTP/1 into the start line; one of another version stays.
     fn set_version(&mut self, minor: u8) {
         let is_response = self.status.is_some();
@@ -261,6 +260,7 @@ impl Draft {
         }
     }
 
+    /// Changes the status line; a new status brings its usual reason, unless one is given.
     fn set_status(&mut self, edit: &Edit) {
         let Some((status, reason)) = self.status.clone() else {
             return;

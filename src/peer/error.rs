@@ -98,6 +98,23 @@ pub enum Error {
     },
     #[error("cancelled")]
     Cancelled,
+    #[error("the recording cannot be played: {reason}")]
+    NothingToPlay { reason: String },
+    #[error(
+        "the recording does not hold bytes {first} to {last} of {name} (session {session}), which would have to be sent"
+    )]
+    ContentMissing {
+        session: u32,
+        name: String,
+        first: u64,
+        /// Inclusive.
+        last: u64,
+    },
+    /// RFC 4559 §6: these schemes authenticate a connection, not a request.
+    #[error(
+        "{by} authenticates by {scheme}, which is bound to its connection and cannot be replayed"
+    )]
+    BoundAuthentication { scheme: &'static str, by: String },
     #[error("scene {scene} did not go as it should: {reason}")]
     Scene { scene: &'static str, reason: String },
 }

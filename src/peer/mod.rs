@@ -1,10 +1,14 @@
 //! One end of a conversation: the BITS upload server and the client that we play ourselves. hyper lives here.
 //!
 //! [`server`] keeps files and sessions on disk, [`client`] uploads and downloads as Windows does, [`demo`]
-//! plays both, small and live. None of them knows of the relay that may stand between.
+//! plays both, small and live. [`mock`] is a server and [`replay()`] a client made from a [`recording`]. None of
+//! them knows of the relay that may stand between.
 
 pub mod client;
 pub mod demo;
+pub mod mock;
+pub mod recording;
+pub mod replay;
 pub mod server;
 
 mod error;
@@ -16,6 +20,9 @@ mod tls;
 pub use client::{FetchConfig, Fetched, Progress, SendConfig, Sent, fetch, send};
 pub use demo::{Demo, DemoConfig, Outcome, Scene, scenes};
 pub use error::Error;
+pub use mock::{Mock, MockConfig};
+pub use recording::Recording;
+pub use replay::{ReplayConfig, replay};
 pub use server::{Server, ServerConfig};
 
 /// What fails in this room fails with an [`Error`].

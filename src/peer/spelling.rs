@@ -52,6 +52,18 @@ const NAMES: [&str; 35] = [
     "X-Resource-Id",
 ];
 
+/// Returns how `name` is written on the wire.
+pub(super) fn spelled(name: &str) -> &str {
+    NAMES
+        .into_iter()
+        .find(|known| known.eq_ignore_ascii_case(name))
+        .unwrap_or(if name == "content-length" {
+            "Content-Length"
+        } else {
+            name
+        })
+}
+
 static SPELLING: OnceCell<Extensions> = OnceCell::const_new();
 
 /// Returns the extensions that make hyper write our names in their proper case.

@@ -17,8 +17,10 @@ use super::board::Board;
 use super::connection::{self, Shared};
 use super::dial::Dial;
 use super::perform::{self, Entry};
-use super::stream::Stream as _;
+use super::shake::Beginning;
+use super::stream::{Socket, Stream as _};
 use super::tap::Tap;
+use super::tls::Acceptor;
 use crate::event::{ConnId, Fact, Leg, What};
 use crate::fault::verdict::Client;
 
@@ -30,7 +32,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(super) async fn run<D: Dial + 'static>(
     shared: Arc<Shared<D>>,
     mut listeners: Vec<TcpListener>,
+    acceptor: Option<Acceptor>,
 ) {
+    let acceptor = acceptor.map(Arc::new);
     let mut tasks = JoinSet::new();
     let limit = shared.config.max_connections.min(Semaphore::MAX_PERMITS);
     let places = Arc::new(Semaphore::new(limit));
@@ -78,11 +82,12 @@ pub(super) async fn run<D: Dial + 'static>(
         // Decided here, so that connections are counted in the order of their numbers.
         let with = Client {
             address: client,
-            tls: false,
+            tls: acceptor.is_some(),
         };
         let rules = shared.config.rules.as_deref();
         let verdict = rules.map(|board| perform::decide(board, conn, shared.start, with));
         let shared = Arc::clone(&shared);
+        let acceptor = acceptor.clone();
         tasks.spawn(async move {
             let entry = match (shared.config.rules.as_deref(), verdict) {
                 (Some(board), Some(verdict)) => {
@@ -91,7 +96,21 @@ pub(super) async fn run<D: Dial + 'static>(
                 _ => Some(Entry::of(with)),
             };
             if let Some(entry) = entry {
-                connection::enter(&shared, conn, stream, entry).await;
+                let beginning = Beginning {
+                    tap: &tap,
+                    local: server.ip(),
+                    limit: shared.config.handshake_wait,
+                    stop: &shared.stop,
+                };
+                let begun = match &acceptor {
+                    None => Some(Socket::Plain(stream)),
+                    Some(acceptor) => beginning.open(acceptor, stream, entry.tls).await,
+                };
+                match (begun, shared.config.rules.as_deref()) {
+                    (Some(stream), _) => connection::enter(&shared, conn, stream, entry).await,
+                    (None, Some(board)) => board.leave(conn),
+                    (None, None) => {}
+                }
             }
             drop(place);
         });

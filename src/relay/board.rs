@@ -26,7 +26,7 @@ const IDLE_BUCKETS: usize = 1024;
 /// How long a message waits for the operator before it goes on by itself.
 ///
 /// A Windows client gives up a request that is not sent within 2 minutes, and one that is not answered
-/// within 5 (MC-BUP §3.1.2): messages go on a little earlier.
+/// within 5 (MC-BUP §3.1.2.1, §3.1.2.2): messages go on a little earlier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Clock {
     /// `None`: for ever.

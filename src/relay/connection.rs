@@ -170,9 +170,8 @@ pub(super) async fn opened_at<S: Stream>(
     };
     state.tap.tell_of(dialled, Leg::Upstream, opening).await;
     state.tap.tell(Leg::Upstream, What::Opened).await;
-    if let Some(fact) = opened.tls {
-        let text = "TLS towards the server is up.".to_owned();
-        state.tap.note(Leg::Upstream, text, fact).await;
+    for note in opened.notes {
+        state.tap.note(Leg::Upstream, note.text, note.fact).await;
     }
     Side::new(opened.stream, Leg::Upstream)
 }
@@ -248,6 +247,7 @@ pub(super) async fn ended<F: Stream, T: Stream>(state: &State<'_>, from: &Side<F
         books.leg(from.leg).ended = true;
         books.leg(to.leg).ended
     };
+    state.change();
     if both {
         state.end(Over::Done);
     } else if state.unless_over(from.stream.broken()).await.is_some() {

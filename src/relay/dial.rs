@@ -9,13 +9,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::net::{TcpStream, lookup_host};
-use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::answer::DialError;
-use super::stream::{Locked, Server, Stream};
-use super::{Error, Upstream, tls};
-use crate::event::Fact;
+use super::stream::{Socket, Stream};
+use super::tls::{Connector, Secrets, Trust};
+use super::{Config, Error, Upstream};
+use crate::event::Note;
 
 /// A new connection to the server.
 #[derive(Debug)]
@@ -24,8 +23,8 @@ pub struct Dialled<S> {
     /// Our own address on it.
     pub client: SocketAddr,
     pub server: SocketAddr,
-    /// What TLS agreed on, where there is TLS.
-    pub tls: Option<Fact>,
+    /// What TLS agreed on and what is odd about it, where there is TLS.
+    pub notes: Vec<Note>,
 }
 
 /// Opens connections to the server.
@@ -46,7 +45,7 @@ pub trait Dial: Send + Sync {
 /// Opens TCP connections, with TLS inside where the upstream asks for it.
 pub struct Dialler {
     upstream: Upstream,
-    tls: Option<(TlsConnector, ServerName<'static>)>,
+    tls: Option<Connector>,
 }
 
 impl std::fmt::Debug for Dialler {
@@ -58,13 +57,19 @@ impl std::fmt::Debug for Dialler {
 }
 
 impl Dialler {
-    /// Checks the TLS settings of `upstream`.
-    pub fn new(upstream: Upstream, ca: &[std::path::PathBuf]) -> Result<Self, Error> {
-        let tls = if upstream.tls {
-            Some((tls::connector(ca)?, tls::server_name(&upstream.host)?))
-        } else {
-            None
+    /// Checks the upstream's TLS settings.
+    pub(super) fn new(config: &Config, secrets: Secrets) -> Result<Self, Error> {
+        let upstream = config.upstream.clone();
+        let trust = Trust {
+            ca: &config.upstream_ca,
+            identity: config.upstream_identity.as_ref(),
+            insecure: config.insecure_upstream,
         };
+        let name = config.upstream_name.as_deref().unwrap_or(&upstream.host);
+        let tls = upstream
+            .tls
+            .then(|| Connector::new(trust, name, secrets))
+            .transpose()?;
         Ok(Self { upstream, tls })
     }
 
@@ -114,31 +119,24 @@ fn plain(error: &io::Error) -> String {
 }
 
 impl Dial for Dialler {
-    type Stream = Server;
+    type Stream = Socket;
 
-    async fn dial(&self, within: Duration) -> Result<Dialled<Server>, DialError> {
+    async fn dial(&self, within: Duration) -> Result<Dialled<Socket>, DialError> {
         let stream = self.connect(within).await?;
         let addresses = stream.local_addr().and_then(|client| {
             stream.set_nodelay(true)?;
             Ok((client, stream.peer_addr()?))
         });
         let (client, server) = addresses.map_err(|error| failed(plain(&error)))?;
-        let (stream, tls) = match &self.tls {
-            None => (Server::Plain(stream), None),
-            Some((connector, name)) => {
-                let stream = connector
-                    .connect(name.clone(), stream)
-                    .await
-                    .map_err(|error| failed(tls::reason(&error)))?;
-                let fact = tls::fact(stream.get_ref().1, name);
-                (Server::Tls(Box::new(Locked::new(stream))), Some(fact))
-            }
+        let (stream, notes) = match &self.tls {
+            None => (Socket::Plain(stream), Vec::new()),
+            Some(tls) => tls.connect(stream).await.map_err(failed)?,
         };
         Ok(Dialled {
             stream,
             client,
             server,
-            tls,
+            notes,
         })
     }
 

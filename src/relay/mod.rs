@@ -34,10 +34,11 @@ pub mod dial;
 mod intake;
 pub mod perform;
 pub mod queue;
+mod shake;
 mod state;
 pub mod stream;
 mod tap;
-mod tls;
+pub mod tls;
 pub mod verdict;
 mod watch;
 
@@ -67,6 +68,19 @@ pub struct Config {
     pub upstream: Upstream,
     /// PEM files whose certificates are trusted towards the upstream, beside the platform's.
     pub upstream_ca: Vec<std::path::PathBuf>,
+    /// Who the proxy is to an upstream that asks for a client certificate.
+    pub upstream_identity: Option<tls::Identity>,
+    /// The host name or address that the upstream has to prove; `None`: that of [`Upstream::host`].
+    pub upstream_name: Option<String>,
+    /// Any certificate of the upstream is accepted.
+    pub insecure_upstream: bool,
+    /// Who the proxy is to clients that speak TLS; `None`: TLS is not understood.
+    pub serve_as: Option<tls::ServeAs>,
+    /// The secrets of all TLS connections are appended to this file.
+    pub secrets: Option<std::path::PathBuf>,
+    /// Where TLS is understood, how long a new connection may take to its first byte and through its
+    /// handshake.
+    pub handshake_wait: Duration,
     pub connect_timeout: Duration,
     /// A connection on which nothing passes for so long is closed; `None`: never.
     pub idle_timeout: Option<Duration>,
@@ -91,6 +105,12 @@ impl Config {
             listen: vec![listen.into()],
             upstream,
             upstream_ca: Vec::new(),
+            upstream_identity: None,
+            upstream_name: None,
+            insecure_upstream: false,
+            serve_as: None,
+            secrets: None,
+            handshake_wait: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(20),
             idle_timeout: None,
             max_connections: 16_384,
@@ -116,7 +136,32 @@ pub enum Error {
         path: std::path::PathBuf,
         source: std::io::Error,
     },
-    #[error("cannot use TLS towards the upstream: {0}")]
+    #[error("cannot read a private key from {path}")]
+    Key {
+        path: std::path::PathBuf,
+        source: std::io::Error,
+    },
+    #[error("the key in {key} does not belong to the first certificate in {certificates}")]
+    Pair {
+        certificates: std::path::PathBuf,
+        key: std::path::PathBuf,
+    },
+    #[error("cannot use the local authority in {path}")]
+    Authority {
+        path: std::path::PathBuf,
+        source: std::io::Error,
+    },
+    #[error("cannot use the local authority in {path}: {why}")]
+    AuthorityUntimely {
+        path: std::path::PathBuf,
+        why: String,
+    },
+    #[error("cannot write TLS secrets to {path}")]
+    Secrets {
+        path: std::path::PathBuf,
+        source: std::io::Error,
+    },
+    #[error("cannot use TLS: {0}")]
     Tls(String),
 }
 
@@ -126,13 +171,26 @@ pub struct Relay {
     addresses: Vec<SocketAddr>,
     listeners: Vec<TcpListener>,
     dialler: dial::Dialler,
+    acceptor: Option<tls::Acceptor>,
     config: Config,
 }
 
 impl Relay {
     /// Opens the listening ports and checks the TLS settings.
     pub async fn bind(config: Config) -> Result<Self, Error> {
-        let dialler = dial::Dialler::new(config.upstream.clone(), &config.upstream_ca)?;
+        let secrets = (config.secrets.as_deref())
+            .map(|path| {
+                let opened = tls::SecretFile::open(path);
+                opened.map(Arc::new).map_err(|source| Error::Secrets {
+                    path: path.to_path_buf(),
+                    source,
+                })
+            })
+            .transpose()?;
+        let dialler = dial::Dialler::new(&config, secrets.clone())?;
+        let acceptor = (config.serve_as.as_ref())
+            .map(|who| tls::Acceptor::new(who, secrets))
+            .transpose()?;
         let mut listeners = Vec::new();
         for address in &config.listen {
             let opened = listen(address).await.map_err(|source| Error::Bind {
@@ -148,6 +206,7 @@ impl Relay {
             addresses,
             listeners,
             dialler,
+            acceptor,
             config,
         })
     }
@@ -169,7 +228,7 @@ impl Relay {
             events: events.into(),
             stop,
         });
-        accept::run(shared, self.listeners).await;
+        accept::run(shared, self.listeners, self.acceptor).await;
     }
 }
 

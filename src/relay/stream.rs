@@ -4,18 +4,18 @@
 //! at the same time from one task. Knows no events and no HTTP.
 
 use std::future::{Future, pending};
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::Shutdown;
 use std::pin::{Pin, pin};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::BufMut;
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, DuplexStream, Interest};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, DuplexStream, Interest, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_rustls::client::TlsStream;
+use tokio_rustls::TlsStream;
 
 /// One end of a connection, polled by both directions at once.
 pub trait Stream: Send + Sync {
@@ -161,9 +161,9 @@ pub trait Reset {
     fn reset(&mut self);
 }
 
-impl Reset for TlsStream<TcpStream> {
+impl Reset for TlsStream<Wire> {
     fn reset(&mut self) {
-        Stream::reset(self.get_ref().0);
+        self.get_ref().0.reset();
     }
 }
 
@@ -217,18 +217,98 @@ impl<S: AsyncRead + AsyncWrite + Reset + Unpin + Send> Stream for Locked<S> {
     }
 }
 
-/// The stream to the server, plain or inside TLS.
-#[derive(Debug)]
-pub enum Server {
-    Plain(TcpStream),
-    Tls(Box<Locked<TlsStream<TcpStream>>>),
+/// A TCP socket with TLS above it: reset and watched past TLS, while TLS reads and writes it.
+#[derive(Clone, Debug)]
+pub struct Wire(Arc<TcpStream>);
+
+impl Wire {
+    /// Wraps `socket`; all clones are the same socket.
+    pub fn new(socket: TcpStream) -> Self {
+        Self(Arc::new(socket))
+    }
+
+    /// Makes closing the socket abort the connection (RST) instead of ending it.
+    pub fn reset(&self) {
+        Stream::reset(&*self.0);
+    }
 }
 
-impl Stream for Server {
+impl AsyncRead for Wire {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Stream::poll_read(&*self.0, cx, buffer).map_ok(|_| ())
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Stream::poll_write(&*self.0, cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.0.poll_write_ready(cx))?;
+            match self.0.try_write_vectored(parts) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                other => return Poll::Ready(other),
+            }
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Stream::poll_flush(&*self.0, cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Stream::poll_shutdown(&*self.0, cx)
+    }
+}
+
+/// TLS that is up, and the socket below it.
+#[derive(Debug)]
+pub struct Tls {
+    inside: Locked<TlsStream<Wire>>,
+    wire: Wire,
+}
+
+/// A connection to one of the two ends, plain or inside TLS.
+#[derive(Debug)]
+pub enum Socket {
+    Plain(TcpStream),
+    Tls(Box<Tls>),
+}
+
+impl Socket {
+    /// Takes a stream whose handshake is done.
+    pub(super) fn tls(stream: TlsStream<Wire>) -> Self {
+        let wire = stream.get_ref().0.clone();
+        Self::Tls(Box::new(Tls {
+            inside: Locked::new(stream),
+            wire,
+        }))
+    }
+}
+
+impl Stream for Socket {
     fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
         match self {
             Self::Plain(stream) => stream.poll_readable(cx),
-            Self::Tls(stream) => stream.poll_readable(cx),
+            Self::Tls(stream) => stream.inside.poll_readable(cx),
         }
     }
 
@@ -239,49 +319,49 @@ impl Stream for Server {
     ) -> Poll<io::Result<usize>> {
         match self {
             Self::Plain(stream) => Stream::poll_read(stream, cx, buffer),
-            Self::Tls(stream) => stream.poll_read(cx, buffer),
+            Self::Tls(stream) => stream.inside.poll_read(cx, buffer),
         }
     }
 
     fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self {
             Self::Plain(stream) => Stream::poll_write(stream, cx, bytes),
-            Self::Tls(stream) => stream.poll_write(cx, bytes),
+            Self::Tls(stream) => stream.inside.poll_write(cx, bytes),
         }
     }
 
     fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Plain(stream) => Stream::poll_flush(stream, cx),
-            Self::Tls(stream) => stream.poll_flush(cx),
+            Self::Tls(stream) => stream.inside.poll_flush(cx),
         }
     }
 
     fn poll_shutdown(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Plain(stream) => Stream::poll_shutdown(stream, cx),
-            Self::Tls(stream) => stream.poll_shutdown(cx),
+            Self::Tls(stream) => stream.inside.poll_shutdown(cx),
         }
     }
 
     fn reset(&self) {
         match self {
             Self::Plain(stream) => Stream::reset(stream),
-            Self::Tls(stream) => stream.reset(),
+            Self::Tls(stream) => stream.wire.reset(),
         }
     }
 
     async fn broken(&self) {
         match self {
             Self::Plain(stream) => stream.broken().await,
-            Self::Tls(stream) => stream.broken().await,
+            Self::Tls(stream) => stream.wire.0.broken().await,
         }
     }
 
     async fn gone(&self) {
         match self {
             Self::Plain(stream) => stream.gone().await,
-            Self::Tls(stream) => stream.gone().await,
+            Self::Tls(stream) => stream.wire.0.gone().await,
         }
     }
 }

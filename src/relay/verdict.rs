@@ -68,6 +68,10 @@ impl Decide for Engine {
         Self::gone(self, conn);
     }
 
+    fn selects(&self, filter: &Filter, moment: &Moment<'_>) -> bool {
+        Self::selects(filter, moment)
+    }
+
     fn states(&self) -> Vec<RuleState> {
         Self::states(self)
     }
@@ -80,7 +84,15 @@ impl Decide for Engine {
         Self::turn_all(self, on);
     }
 
+    fn is_on(&self) -> bool {
+        Self::is_on(self)
+    }
+
     fn replace(&mut self, rules: RuleSet) {
         Self::replace(self, rules);
+    }
+
+    fn why(&self, conn: ConnId, exchange: u64) -> Vec<(String, String)> {
+        Self::why(self, conn, exchange)
     }
 }

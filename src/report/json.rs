@@ -22,6 +22,9 @@ pub const SCHEMA: u32 = 1;
 pub struct Ready {
     /// Addresses really listened on.
     pub listen: Vec<String>,
+    /// The same for clients of the relay, with the scheme that they should use.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub url: Vec<String>,
     /// Where the relay dials; absent for a program that has no upstream.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream: Option<String>,

@@ -1,4 +1,4 @@
-//! A timeline as text, JSON Lines, JUnit and SARIF. Pure: values in, strings out; nothing here prints.
+//! A timeline as text, JSON Lines, CSV, JUnit and SARIF. Pure: values in, strings out; nothing here prints.
 
 #![cfg_attr(
     not(test),
@@ -10,6 +10,7 @@
     )
 )]
 
+pub mod csv;
 pub mod expectation;
 pub mod explain;
 pub mod json;

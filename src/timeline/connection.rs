@@ -371,7 +371,7 @@ impl Live {
             } => {
                 self.injects = Some(self.responses.offset);
             }
-            Fact::Tls { .. } if event.leg == Leg::Client => self.tls = true,
+            Fact::Tls(_) if event.leg == Leg::Client => self.tls = true,
             Fact::TimedOut { .. } | Fact::Closing { .. } if self.ended_by.is_none() => {
                 self.ended_by = Some("the proxy ended the connection");
             }

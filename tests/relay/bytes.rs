@@ -1,6 +1,6 @@
 //! Bytes out equal bytes in, both ways, whatever the bytes are and however they are cut.
 
-use crate::support::{Set, rest, say};
+use super::support::{Set, rest, say};
 use bitstap::event::{Close, Direction, Leg};
 use proptest::collection::vec;
 use proptest::prelude::*;

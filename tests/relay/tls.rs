@@ -76,18 +76,16 @@ async fn a_trusted_upstream_is_relayed_in_plain_and_needs_no_close_notify() {
                 break note.fact;
             }
         };
-        let Fact::Tls {
-            version,
-            server_name,
-            ..
-        } = fact
-        else {
+        let Fact::Tls(fact) = fact else {
             panic!("{fact:?}");
         };
         assert_eq!(
-            (version.as_str(), server_name.as_deref()),
+            (fact.version.as_str(), fact.server_name.as_deref()),
             ("TLS 1.3", name)
         );
+        assert_eq!(fact.alpn.as_deref(), Some("http/1.1"));
+        assert!(fact.certificates[0].contains(host), "{fact:?}");
+        assert_eq!((fact.untrusted, fact.client_certificate), (None, None));
         let sent = loop {
             let event = relay.next().await;
             if let (Leg::Upstream, What::Data { bytes, .. }) = (event.leg, event.what) {

@@ -383,11 +383,12 @@ impl Dialogue {
 
     /// The client speaks TLS.
     pub(crate) fn tls(mut self) -> Self {
-        let fact = bitstap::event::Fact::Tls {
+        let fact = bitstap::event::TlsFact {
             version: "TLS 1.3".to_owned(),
             cipher: "any".to_owned(),
-            server_name: None,
+            ..Default::default()
         };
+        let fact = bitstap::event::Fact::Tls(Box::new(fact));
         self.talk.note("TLS is up.", fact);
         self
     }

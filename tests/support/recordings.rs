@@ -8,7 +8,7 @@ use bitstap::capture::{Record, open};
 use bitstap::timeline::{Profile, Timeline};
 
 /// Where the recordings lie beside a checkout.
-const RECORDINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/pcaps");
+pub(crate) const RECORDINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/pcaps");
 
 /// Tells whether there is something to test with, and says so where there is not.
 pub(crate) fn present() -> bool {

@@ -8,10 +8,13 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bitstap::event::{Close, ConnId, Direction, Event, Fact, Leg, What};
+use bitstap::fault::rule::{Count, During, Per};
+use bitstap::fault::{Action, Engine, Moment, Rule, RuleSet, Stage as FaultStage, Verdict};
 use bitstap::relay::connection::{self, Shared};
 use bitstap::relay::dial::{Dial, Dialled};
 use bitstap::relay::stream::{Locked, Reset};
-use bitstap::relay::{Config, DialError, Upstream};
+use bitstap::relay::{Board, Config, DialError, Upstream};
+use bitstap::timeline::filter::Filter;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -95,7 +98,7 @@ impl Dial for Fake {
             }),
             client: address(2),
             server: address(3),
-            tls: None,
+            notes: Vec::new(),
         })
     }
 
@@ -128,6 +131,7 @@ impl Default for Set {
         Self {
             config: Config {
                 both_legs: true,
+                rules: module_path!().starts_with("relay_ruled").then(passing),
                 ..Config::new("127.0.0.1:0", upstream)
             },
             dialling: Dialling::Works,
@@ -135,6 +139,40 @@ impl Default for Set {
             queue: Some(100_000),
         }
     }
+}
+
+/// Somebody who is asked about every message and lets each pass: a closure and, the next time, the engine
+/// with a rule that never matches.
+fn passing() -> Arc<Board> {
+    static ENGINE: AtomicBool = AtomicBool::new(false);
+    if ENGINE.fetch_xor(true, Ordering::SeqCst) {
+        return Arc::new(Board::new(|_: &Moment<'_>| Verdict::default()));
+    }
+    let never = Rule {
+        name: "never".to_owned(),
+        preset: None,
+        when: Filter::parse("http.url == \"/nowhere\"").expect("a filter"),
+        count: Count {
+            per: Per::Session,
+            skip: 0,
+            times: None,
+            every: 1,
+        },
+        chance: 1.0,
+        during: During::default(),
+        stage: FaultStage::RequestHead,
+        at: None,
+        actions: vec![Action::Truncate],
+        expect: None,
+        off: false,
+    };
+    let rules = RuleSet {
+        rules: vec![never],
+        ..RuleSet::default()
+    };
+    let engine = Engine::new(rules, 1);
+    assert!(!engine.is_idle(), "it has to be asked");
+    Arc::new(Board::new(engine))
 }
 
 /// A connection under test.

@@ -58,6 +58,11 @@ impl Writer {
             path: path.to_owned(),
             source,
         })?;
+        Self::on(file, path, options)
+    }
+
+    /// Writes the file's head into an empty `file`; `path` stands for it in errors.
+    pub fn on(file: File, path: &Path, options: Options) -> Result<Self, Error> {
         let start = text_of(options.start_ns);
         let mut writer = Self {
             path: path.to_owned(),

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::event::ConnId;
+use crate::timeline::filter::Filter;
 use crate::wire::{Framing, Head};
 
 use super::control::RuleState;
@@ -140,6 +141,11 @@ impl Engine {
         let slots = &self.slots;
         self.tallies
             .keep(|id| slots.iter().any(|slot| slot.id == id));
+    }
+
+    /// Tells whether `filter` selects the message of a moment; counts nothing.
+    pub fn selects(filter: &Filter, moment: &Moment<'_>) -> bool {
+        Scene::new(moment).matches(filter)
     }
 
     /// Decides about one moment, and counts it.

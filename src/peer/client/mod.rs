@@ -14,8 +14,8 @@ mod fetch;
 mod link;
 mod pace;
 mod send;
-mod source;
-mod url;
+pub(super) mod source;
+pub(super) mod url;
 
 use std::path::PathBuf;
 use std::time::Duration;

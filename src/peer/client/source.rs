@@ -16,14 +16,14 @@ use crate::peer::{Error, Result};
 const CHUNK: usize = 64 * 1024;
 
 /// SHA-256 of a file whose pieces may pass more than once.
-pub(super) struct Hasher {
+pub(in crate::peer) struct Hasher {
     context: Context,
     /// Offset of the next byte to hash.
     next: u64,
 }
 
 impl Hasher {
-    pub(super) fn new() -> Self {
+    pub(in crate::peer) fn new() -> Self {
         Self {
             context: Context::new(&SHA256),
             next: 0,
@@ -31,7 +31,7 @@ impl Hasher {
     }
 
     /// Takes the bytes at `offset` as far as they are new and follow what it has.
-    pub(super) fn take(&mut self, offset: u64, bytes: &[u8]) {
+    pub(in crate::peer) fn take(&mut self, offset: u64, bytes: &[u8]) {
         let Some(known) = self.next.checked_sub(offset) else {
             return;
         };
@@ -43,7 +43,7 @@ impl Hasher {
     }
 
     /// Returns the hash in lower-case hexadecimal.
-    pub(super) fn finish(self) -> String {
+    pub(in crate::peer) fn finish(self) -> String {
         use std::fmt::Write as _;
         let mut text = String::with_capacity(64);
         for byte in self.context.finish().as_ref() {

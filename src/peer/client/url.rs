@@ -9,18 +9,18 @@ use crate::peer::{Credentials, Error, Result};
 
 /// The target of an upload or a download.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Url {
-    pub(super) tls: bool,
+pub(in crate::peer) struct Url {
+    pub(in crate::peer) tls: bool,
     /// Without brackets.
     host: String,
     port: Option<u16>,
     /// Path and query, as they go on the wire.
-    pub(super) target: String,
+    pub(in crate::peer) target: String,
 }
 
 impl Url {
     /// Reads an absolute URL; a name and a password in it come back apart.
-    pub(super) fn parse(text: &str) -> Result<(Self, Option<Credentials>)> {
+    pub(in crate::peer) fn parse(text: &str) -> Result<(Self, Option<Credentials>)> {
         let bad = |reason| Error::Url {
             url: text.to_owned(),
             reason,
@@ -54,16 +54,16 @@ impl Url {
         Ok((url, credentials))
     }
 
-    pub(super) fn host(&self) -> &str {
+    pub(in crate::peer) fn host(&self) -> &str {
         &self.host
     }
 
-    pub(super) fn port(&self) -> u16 {
+    pub(in crate::peer) fn port(&self) -> u16 {
         self.port.unwrap_or(if self.tls { 443 } else { 80 })
     }
 
     /// Returns the value of the Host field.
-    pub(super) fn authority(&self) -> String {
+    pub(in crate::peer) fn authority(&self) -> String {
         let host = if self.host.contains(':') {
             format!("[{}]", self.host)
         } else {
@@ -78,7 +78,7 @@ impl Url {
     /// Replaces the host part only; port and path stay. MC-BUP §2.2.3.2
     ///
     /// `None` where `host` is not a bare host.
-    pub(super) fn with_host(&self, host: &str) -> Option<Self> {
+    pub(in crate::peer) fn with_host(&self, host: &str) -> Option<Self> {
         let bare = host.trim_matches(['[', ']']);
         let legal = |c: char| c.is_ascii_alphanumeric() || "-._:".contains(c);
         let name = !bare.contains(':') || bare.parse::<std::net::Ipv6Addr>().is_ok();
@@ -89,7 +89,7 @@ impl Url {
     }
 
     /// Returns the URL on the same host that the path of `other` names.
-    pub(super) fn same_host(&self, other: &Self) -> bool {
+    pub(in crate::peer) fn same_host(&self, other: &Self) -> bool {
         self.tls == other.tls
             && self.port() == other.port()
             && self.host.eq_ignore_ascii_case(&other.host)
@@ -99,7 +99,7 @@ impl Url {
     ///
     /// Backslashes become slashes, what may not stand in a URL is percent-encoded, and a relative one belongs
     /// to the directory of the upload's URL. observed: MC-BUP §4.2
-    pub(super) fn join(&self, reference: &str) -> Result<Self> {
+    pub(in crate::peer) fn join(&self, reference: &str) -> Result<Self> {
         let reference = encode(&reference.trim().replace('\\', "/"));
         if reference.contains("://") {
             return Self::parse(&reference).map(|(url, _)| url);

@@ -15,7 +15,7 @@ use http_body_util::{BodyExt as _, Empty, Full};
 use crate::peer::field;
 
 /// The content of an answer; an error ends the connection.
-pub(super) type Content = UnsyncBoxBody<Bytes, io::Error>;
+pub(in crate::peer) type Content = UnsyncBoxBody<Bytes, io::Error>;
 
 /// Which name the error field of a failing Ack has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub enum ErrorField {
 
 /// What became of a packet.
 #[derive(Debug)]
-pub(super) enum Outcome {
+pub(in crate::peer) enum Outcome {
     Ack(Ack),
     /// No answer: the connection ends.
     Hangup,
@@ -38,7 +38,7 @@ pub(super) enum Outcome {
 
 /// One Ack. MC-BUP §2.2.1.2
 #[derive(Debug)]
-pub(super) struct Ack {
+pub(in crate::peer) struct Ack {
     status: StatusCode,
     error: Option<(u32, u32)>,
     fields: Vec<(HeaderName, String)>,
@@ -46,11 +46,11 @@ pub(super) struct Ack {
 }
 
 impl Ack {
-    pub(super) fn ok() -> Self {
+    pub(in crate::peer) fn ok() -> Self {
         Self::status(StatusCode::OK)
     }
 
-    pub(super) fn status(status: StatusCode) -> Self {
+    pub(in crate::peer) fn status(status: StatusCode) -> Self {
         Self {
             status,
             error: None,
@@ -60,24 +60,24 @@ impl Ack {
     }
 
     /// A failing Ack with a code of the BITS server's own. MC-BUP §2.2.1.2
-    pub(super) fn refuse(status: StatusCode, code: u32) -> Self {
+    pub(in crate::peer) fn refuse(status: StatusCode, code: u32) -> Self {
         let mut ack = Self::status(status);
         ack.error = Some((code, field::CONTEXT_SERVER));
         ack
     }
 
     /// The Ack of what nobody can read. MC-BUP §3.2.5.2.3
-    pub(super) fn malformed() -> Self {
+    pub(in crate::peer) fn malformed() -> Self {
         Self::refuse(StatusCode::BAD_REQUEST, field::INVALID_ARGUMENT)
     }
 
     /// The Ack of an unknown session. MC-BUP §3.2.5.2.3
-    pub(super) fn unknown_session() -> Self {
+    pub(in crate::peer) fn unknown_session() -> Self {
         Self::refuse(StatusCode::INTERNAL_SERVER_ERROR, field::SESSION_NOT_FOUND)
     }
 
     /// The Ack after trouble with our own disk.
-    pub(super) fn trouble(error: &io::Error) -> Self {
+    pub(in crate::peer) fn trouble(error: &io::Error) -> Self {
         let code = match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => field::DISK_FULL,
             io::ErrorKind::PermissionDenied | io::ErrorKind::AlreadyExists => {
@@ -90,30 +90,30 @@ impl Ack {
     }
 
     /// A failing Ack with an error of the server application. MC-BUP §3.2.5.1.3
-    pub(super) fn application(status: StatusCode, code: u32) -> Self {
+    pub(in crate::peer) fn application(status: StatusCode, code: u32) -> Self {
         let mut ack = Self::status(status);
         ack.error = Some((code, field::CONTEXT_APPLICATION));
         ack
     }
 
     #[must_use]
-    pub(super) fn with(mut self, name: HeaderName, value: impl Into<String>) -> Self {
+    pub(in crate::peer) fn with(mut self, name: HeaderName, value: impl Into<String>) -> Self {
         self.fields.push((name, value.into()));
         self
     }
 
     /// Ends the connection after this Ack, because what follows on it cannot be trusted.
     #[must_use]
-    pub(super) fn close(mut self) -> Self {
+    pub(in crate::peer) fn close(mut self) -> Self {
         self.close = true;
         self
     }
 
-    pub(super) fn is_error(&self) -> bool {
+    pub(in crate::peer) fn is_error(&self) -> bool {
         self.error.is_some() || !self.status.is_success()
     }
 
-    pub(super) fn into_response(self, spelled: ErrorField) -> Response<Content> {
+    pub(in crate::peer) fn into_response(self, spelled: ErrorField) -> Response<Content> {
         let mut response = Response::new(nothing());
         *response.status_mut() = self.status;
         let fields = response.headers_mut();
@@ -147,7 +147,7 @@ impl Ack {
 }
 
 /// Returns the fields of a successful Ack of Create-Session. MC-BUP §2.2.3
-pub(super) fn created(id: &str) -> Ack {
+pub(in crate::peer) fn created(id: &str) -> Ack {
     Ack::ok()
         .with(field::PROTOCOL, crate::bits::header::UPLOAD_PROTOCOL)
         .with(field::SESSION_ID, id)
@@ -155,7 +155,7 @@ pub(super) fn created(id: &str) -> Ack {
 }
 
 /// Answers a request that is no packet, in plain words.
-pub(super) fn plain(status: StatusCode) -> Response<Content> {
+pub(in crate::peer) fn plain(status: StatusCode) -> Response<Content> {
     let text = format!(
         "{} {}\n",
         status.as_u16(),
@@ -177,7 +177,7 @@ pub(super) fn plain(status: StatusCode) -> Response<Content> {
 }
 
 /// Asks for Basic credentials. RFC 7617 §2
-pub(super) fn unauthorized() -> Response<Content> {
+pub(in crate::peer) fn unauthorized() -> Response<Content> {
     let mut response = plain(StatusCode::UNAUTHORIZED);
     response.headers_mut().insert(
         WWW_AUTHENTICATE,
@@ -186,11 +186,11 @@ pub(super) fn unauthorized() -> Response<Content> {
     response
 }
 
-pub(super) fn nothing() -> Content {
+pub(in crate::peer) fn nothing() -> Content {
     Empty::new().map_err(never).boxed_unsync()
 }
 
-pub(super) fn never(error: std::convert::Infallible) -> io::Error {
+pub(in crate::peer) fn never(error: std::convert::Infallible) -> io::Error {
     match error {}
 }
 

@@ -24,7 +24,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-mod answer;
+pub(super) mod answer;
 mod download;
 mod range;
 mod reply;

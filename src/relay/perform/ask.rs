@@ -4,7 +4,7 @@
 
 use super::flow::Flow;
 use super::passage::{Fate, Passage};
-use super::{DEALS, Deal, Sending};
+use super::{DEALS, Deal, Lost, Sending};
 use crate::fault::verdict::Deed;
 use crate::fault::{Moment, Place, Stage, Step, Verdict};
 use crate::relay::dial::Dial;
@@ -100,10 +100,10 @@ impl<F: Stream, C: Stream, D: Dial> Flow<'_, F, C, D> {
             .unwrap_or_default()
         });
         passage.touched = paced;
-        if let Some(ending) = lost {
+        if let Some(Lost { ending, .. }) = lost {
             passage.fate = Fate::Withhold;
             passage.touched = true;
-            passage.lost = Some((status, ending));
+            passage.lost = Some(Lost { status, ending });
             return Decided::Pass(passage);
         }
         let request = request.as_ref().map(|(head, framing)| (head, *framing));

@@ -12,7 +12,7 @@ use super::pace::Pace;
 use super::part;
 use super::passage::Fate;
 use super::spool::Spool;
-use super::{Sending, Stop, ends};
+use super::{Lost, Sending, Stop, ends};
 use crate::event::{Close, Fact, Leg};
 use crate::fault::rule::Way;
 use crate::fault::verdict::Deed;
@@ -45,11 +45,9 @@ impl<F: Stream, C: Stream, D: Dial> Flow<'_, F, C, D> {
             }
             Deed::Hang(time) => self.hang(time).await?,
             Deed::DropResponse => self.drop_response(),
-            // The copy is kept from the first byte on; it is sent at the end.
-            Deed::Duplicate(_) => {}
             Deed::Hold(time) => self.hold(time, &step.rule).await?,
-            // Only before the first byte of a connection.
-            Deed::Refuse(_) | Deed::Tls(_) => {}
+            // A copy is kept from the first byte on and sent at the end. The others come before any message.
+            Deed::Duplicate(_) | Deed::Refuse(_) | Deed::Tls(_) => {}
         }
         Ok(())
     }
@@ -74,12 +72,13 @@ impl<F: Stream, C: Stream, D: Dial> Flow<'_, F, C, D> {
             let exchange = self.passage.exchange;
             self.link.ruled(|ruled| {
                 if let Some(deal) = ruled.deal(exchange) {
-                    deal.lost = Some(ending);
+                    deal.lost = Some(Lost { status: 0, ending });
                 }
             });
         } else {
             self.passage.fate = Fate::Withhold;
-            self.passage.lost = Some((self.passage.status, ending));
+            let status = self.passage.status;
+            self.passage.lost = Some(Lost { status, ending });
         }
     }
 
@@ -88,16 +87,12 @@ impl<F: Stream, C: Stream, D: Dial> Flow<'_, F, C, D> {
         self.still(time, true).await
     }
 
-    /// The same after the sender of this direction has ended it, in which way it says.
-    pub(super) async fn hang_after(
+    /// The same; `listens` is off once the sender of this direction has ended it.
+    pub(super) async fn still(
         &mut self,
         time: Option<Duration>,
-        _how: Close,
+        listens: bool,
     ) -> Result<(), Stop> {
-        self.still(time, false).await
-    }
-
-    async fn still(&mut self, time: Option<Duration>, listens: bool) -> Result<(), Stop> {
         let state = self.link.state;
         let until = time.and_then(|time| tap::now().checked_add(time));
         self.link.ruled(|ruled| ruled.hung = true);
@@ -248,7 +243,10 @@ impl<F: Stream, C: Stream, D: Dial> Flow<'_, F, C, D> {
             }
             let mut again = match spool.rewind().await {
                 Ok(again) => again,
-                Err(error) => return Ok(self.forget(&error).await),
+                Err(error) => {
+                    self.forget(&error).await;
+                    return Ok(());
+                }
             };
             loop {
                 match again.next().await {
@@ -261,7 +259,10 @@ impl<F: Stream, C: Stream, D: Dial> Flow<'_, F, C, D> {
                         self.link.put(direction, self.from, exchange, run).await?;
                     }
                     Ok(None) => break,
-                    Err(error) => return Ok(self.forget(&error).await),
+                    Err(error) => {
+                        self.forget(&error).await;
+                        return Ok(());
+                    }
                 }
             }
         }

@@ -5,7 +5,7 @@ use tokio::time::sleep_until;
 
 use super::flow::Flow;
 use super::passage::{Fate, Passage};
-use super::{Ruled, Stop};
+use super::{Lost, Ruled, Stop};
 use crate::event::{Close, Direction, Fact, Leg};
 use crate::fault::rule::Ends;
 use crate::fault::verdict::Deed;
@@ -84,7 +84,7 @@ impl<F: Stream, C: Stream, D: Dial> Flow<'_, F, C, D> {
             }
         });
         self.link.state.change();
-        let Some((status, ending)) = passage.lost else {
+        let Some(Lost { status, ending }) = passage.lost else {
             return Ok(());
         };
         let text = format!("The server answered {status}; a rule kept that from the client.");
@@ -153,7 +153,7 @@ impl<F: Stream, C: Stream, D: Dial> Flow<'_, F, C, D> {
     }
 
     /// The sender of this direction ended it: asks what is to become of that, once for a connection.
-    pub(super) async fn parting(&mut self, how: Close) -> Result<(), Stop> {
+    pub(super) async fn parting(&mut self) -> Result<(), Stop> {
         if self
             .link
             .ruled(|ruled| std::mem::replace(&mut ruled.parted, true))
@@ -179,8 +179,7 @@ impl<F: Stream, C: Stream, D: Dial> Flow<'_, F, C, D> {
                     let waited = self.link.state.unless_over(until).await;
                     waited.ok_or(Stop::Over)?;
                 }
-                // Who reset the connection is gone; who ended his half may still wait.
-                Deed::Hang(time) => self.hang_after(time, how).await?,
+                Deed::Hang(time) => self.still(time, false).await?,
                 Deed::Note(_) | Deed::Reset(_) | Deed::Close(_) => {
                     let place = Place::Head;
                     self.perform(Step { rule, place, deed }).await?;

@@ -60,8 +60,8 @@ impl<'l, F: Stream, C: Stream, D: Dial> Flow<'l, F, C, D> {
                 Taken::Reset(run) => (run, Some(Close::Reset)),
             };
             let mut walked = self.walk(run).await;
-            if let (Ok(()), Some(how)) = (&walked, end) {
-                walked = self.parting(how).await;
+            if walked.is_ok() && end.is_some() {
+                walked = self.parting().await;
             }
             match (walked, end) {
                 (Ok(()), None) => {}

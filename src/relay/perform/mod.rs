@@ -115,11 +115,19 @@ struct Deal {
     request: Head,
     framing: Framing,
     paces: Vec<(Way, Pace)>,
-    /// The answer is to be lost, and what is to happen then.
-    lost: Option<Option<Deed>>,
+    /// The answer is to be lost.
+    lost: Option<Lost>,
     /// The request has come whole; its answer is over.
     whole: bool,
     answered: bool,
+}
+
+/// An answer that the client does not get.
+#[derive(Debug, Default)]
+struct Lost {
+    status: u16,
+    /// What happens when it has come whole.
+    ending: Option<Deed>,
 }
 
 /// A request to the server, of the client's exchange of this number, if that is known.

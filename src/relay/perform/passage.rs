@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
+use super::Lost;
 use super::spool::Spool;
 use crate::fault::verdict::{Deed, Place, Step};
 
@@ -18,6 +19,10 @@ pub(super) enum Fate {
 
 /// The message under way in one direction.
 #[derive(Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts about a message that come in any combination"
+)]
 pub(super) struct Passage {
     /// The client's number of the exchange.
     pub(super) exchange: Option<u64>,
@@ -38,8 +43,8 @@ pub(super) struct Passage {
     pub(super) severed: bool,
     /// What the client is answered when the request is over, and the rule that says so.
     pub(super) answer: Option<(Bytes, String)>,
-    /// The status of an answer that the client does not get, and what happens when it has come whole.
-    pub(super) lost: Option<(u16, Option<Deed>)>,
+    /// The client does not get it.
+    pub(super) lost: Option<Lost>,
     /// The status of a response.
     pub(super) status: u16,
     /// An interim response: not the end of an exchange.

@@ -1,0 +1,207 @@
+//! `bitstap convert`: captures of any kind to a capture, HAR, JSON Lines or CSV; a part of them, or without
+//! what is private.
+
+mod choice;
+mod findings;
+mod redact;
+mod write;
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::Context;
+use clap::ValueEnum;
+
+use crate::export::Mask;
+
+use super::check::Documents;
+use super::failure::{Failure, WithHint};
+use super::signal;
+use super::source::{Source, Step};
+
+/// Convert captures: pcapng, pcap, HAR, SAZ and mitmproxy flows to pcapng, HAR, JSON Lines or CSV
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  bitstap convert fiddler.saz upload.pcapng\n  bitstap convert --filter 'bits.error' upload.pcapng errors.har\n  bitstap convert client.pcap server.pcap both.pcapng\n  bitstap convert --redact=names,addresses --force upload.pcapng for-support.pcapng\n\nOUT ends in .pcapng, .har, .jsonl or .csv. docs/convert.md says what each format keeps."
+)]
+pub(super) struct Args {
+    /// Captures: pcapng or pcap, also gzipped; HAR, SAZ (Fiddler), mitmproxy's flows; several are merged by time
+    #[arg(required = true, value_name = "IN")]
+    files: Vec<PathBuf>,
+    /// The file to write; its extension says what: .pcapng, .har, .jsonl, .csv
+    #[arg(required = true, value_name = "OUT")]
+    out: PathBuf,
+    /// What to write, whatever the extension of OUT
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    to: Option<Kind>,
+    /// Take only exchanges that the filter takes, such as 'http.status >= 400' (docs/filters.md)
+    #[arg(long, value_name = "EXPR")]
+    filter: Option<String>,
+    /// Take only these sessions, by the numbers that `view` shows
+    #[arg(long, value_name = "N,N", value_delimiter = ',')]
+    sessions: Vec<u32>,
+    /// Write over what is private, each word by another one of its length: credentials (always), names (files,
+    /// folders, queries), addresses (hosts, IPs), bodies, all, header:NAME
+    #[arg(long, value_name = "WHAT,...", value_delimiter = ',', num_args = 0..=1, require_equals = true, default_missing_value = "credentials")]
+    redact: Vec<String>,
+    /// Put what `check` finds into OUT as packet comments (.pcapng), for Wireshark with bitstap.lua
+    #[arg(long)]
+    findings: bool,
+    /// Replace OUT if it is there
+    #[arg(long)]
+    force: bool,
+    /// Print errors only
+    #[arg(long, short)]
+    quiet: bool,
+    #[command(flatten)]
+    by: Documents,
+}
+
+/// What is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    Pcapng,
+    Har,
+    Jsonl,
+    Csv,
+}
+
+impl Kind {
+    fn of(path: &Path) -> Option<Self> {
+        let extension = path.extension()?.to_str()?.to_ascii_lowercase();
+        match extension.as_str() {
+            "pcapng" | "ntar" => Some(Self::Pcapng),
+            "har" => Some(Self::Har),
+            "jsonl" | "ndjson" => Some(Self::Jsonl),
+            "csv" => Some(Self::Csv),
+            _ => None,
+        }
+    }
+}
+
+/// What was written, and what is to be said about it.
+#[derive(Debug, Default)]
+struct Done {
+    exchanges: u64,
+    notes: Vec<String>,
+}
+
+/// Runs the subcommand.
+pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    let kind = args.to.or_else(|| Kind::of(&args.out)).ok_or_else(|| {
+        Failure::new(format!(
+            "cannot tell from {} what to write",
+            args.out.display()
+        ))
+        .hint("let it end in .pcapng, .har, .jsonl or .csv, or give --to FORMAT")
+    })?;
+    if args.findings && kind != Kind::Pcapng {
+        return Err(Failure::new("--findings goes with a .pcapng only")
+            .hint("the other formats have the findings of each exchange in any case"));
+    }
+    check_out(args)?;
+    let redact = redact::parse(&args.redact)?;
+    let stop = Arc::new(AtomicBool::new(false));
+    signal::raise(&stop)?;
+    let chosen = choice::choose(args, &stop)?;
+    let mask = match redact {
+        Some(what) => Some(Mask::new(what).ok_or_else(|| {
+            Failure::new("cannot get random bytes of the system, which --redact needs")
+        })?),
+        None => None,
+    };
+    let folder = match args.out.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let temporary = tempfile::Builder::new()
+        .prefix(".bitstap-")
+        .suffix(".part")
+        .tempfile_in(folder)
+        .with_context(|| format!("cannot write to the folder {}", folder.display()))?;
+    let mut done = write::write(args, kind, chosen, mask, temporary.as_file(), &stop)?;
+    done.notes.extend(loss(kind));
+    let kept = if args.force {
+        temporary.persist(&args.out)
+    } else {
+        temporary.persist_noclobber(&args.out)
+    };
+    kept.map_err(|error| error.error)
+        .with_context(|| format!("cannot write {}", args.out.display()))?;
+    report(args, &done);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Refuses to write over what is there, above all over what is read.
+fn check_out(args: &Args) -> Result<(), Failure> {
+    let out = args.out.display();
+    if args.out.is_dir() {
+        return Err(
+            Failure::new(format!("cannot write {out}: it is a folder")).hint("name a file in it")
+        );
+    }
+    let same = |path: &PathBuf| {
+        let (a, b) = (path.canonicalize(), args.out.canonicalize());
+        a.is_ok_and(|a| b.is_ok_and(|b| a == b))
+    };
+    if args.files.iter().any(same) {
+        return Err(Failure::new(format!(
+            "cannot write {out}: it is one of the captures to read"
+        ))
+        .hint("give the new file another name"));
+    }
+    if !args.force && args.out.symlink_metadata().is_ok() {
+        return Err(
+            Failure::new(format!("cannot write {out}: it is there already"))
+                .hint("--force replaces it"),
+        );
+    }
+    Ok(())
+}
+
+/// Opens the inputs.
+fn source(args: &Args) -> Result<Source, Failure> {
+    Source::open(&args.files)
+}
+
+/// Takes the next step, unless somebody wants us to stop.
+fn step(source: &mut Source, stop: &AtomicBool) -> Result<Option<Step>, Failure> {
+    if stop.load(Ordering::Relaxed) {
+        return Err(Failure::new("stopped; nothing was written"));
+    }
+    source
+        .next()
+        .transpose()
+        .hint(|| "nothing was written; `bitstap view` shows what can be read".to_owned())
+}
+
+/// Says what the format has no place for.
+fn loss(kind: Kind) -> Option<String> {
+    match kind {
+        Kind::Pcapng => None,
+        Kind::Har => Some(
+            "HAR is lossy: connections, raw heads, chunk framing and notes are not in it; keep the capture"
+                .to_owned(),
+        ),
+        Kind::Jsonl | Kind::Csv => {
+            Some("heads and bodies are not in it; keep the capture".to_owned())
+        }
+    }
+}
+
+/// Says on standard error what was done; nobody is left to be told where that is closed.
+fn report(args: &Args, done: &Done) {
+    if args.quiet {
+        return;
+    }
+    let mut stderr = io::stderr().lock();
+    let count = done.exchanges;
+    let plural = if count == 1 { "" } else { "s" };
+    let _ = writeln!(stderr, "{}: {count} exchange{plural}", args.out.display());
+    for note in &done.notes {
+        let _ = writeln!(stderr, "note: {note}");
+    }
+}

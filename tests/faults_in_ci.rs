@@ -1,0 +1,79 @@
+//! The script of docs/faults.md: an upload through five faults, judged by exit code and JUnit file.
+#![cfg(unix)]
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// Two ports that nobody listens on at the moment.
+fn free_ports() -> [u16; 2] {
+    let open = || TcpListener::bind("127.0.0.1:0").expect("a port");
+    [open(), open()].map(|held| held.local_addr().expect("an address").port())
+}
+
+/// Runs the script in `dir`, where its rules lie beside it.
+fn run(dir: &Path) -> Output {
+    let [server, proxy] = free_ports();
+    let binary = Path::new(env!("CARGO_BIN_EXE_bitstap"));
+    let folder = binary.parent().expect("a folder").display().to_string();
+    let path = std::env::var("PATH").unwrap_or_default();
+    Command::new("timeout")
+        .args(["120", "bash", "./five-faults.sh"])
+        .current_dir(dir)
+        .env("PATH", format!("{folder}:{path}"))
+        .env("SERVER", format!("127.0.0.1:{server}"))
+        .env("PROXY", format!("127.0.0.1:{proxy}"))
+        .output()
+        .expect("bash runs")
+}
+
+/// Copies the example, its rules changed by `edit`.
+fn example(edit: impl FnOnce(String) -> String) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a folder");
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/examples");
+    let script = "five-faults.sh";
+    std::fs::copy(from.join(script), dir.path().join(script)).expect("a copy");
+    let rules = std::fs::read_to_string(from.join("five-faults.toml")).expect("the rules");
+    std::fs::write(dir.path().join("five-faults.toml"), edit(rules)).expect("room");
+    dir
+}
+
+fn verdict(dir: &Path) -> String {
+    std::fs::read_to_string(dir.join("verdict.xml")).expect("a verdict was written")
+}
+
+#[test]
+fn an_upload_comes_through_five_faults_and_the_verdict_says_so() {
+    let dir = example(|rules| rules);
+    let done = run(dir.path());
+    let told = String::from_utf8_lossy(&done.stderr);
+    assert_eq!(done.status.code(), Some(0), "{told}");
+    let verdict = verdict(dir.path());
+    assert!(verdict.contains(r#"tests="5" failures="0""#), "{verdict}");
+    for rule in [
+        "lost-ack",
+        "cut-at-5MiB",
+        "session-forgotten",
+        "rewind",
+        "shrink",
+    ] {
+        assert!(
+            verdict.contains(&format!(r#"name="{rule}""#)),
+            "{rule}: {verdict}"
+        );
+    }
+}
+
+#[test]
+fn what_did_not_come_true_is_exit_code_1_and_a_failure_with_its_reason() {
+    let dir = example(|rules| {
+        let wrong = rules.replacen("fired = 1", "fired = 7", 1);
+        assert_ne!(wrong, rules);
+        wrong
+    });
+    let done = run(dir.path());
+    assert_eq!(done.status.code(), Some(1));
+    let verdict = verdict(dir.path());
+    assert!(verdict.contains(r#"tests="5" failures="1""#), "{verdict}");
+    assert!(verdict.contains("fired once"), "{verdict}");
+}

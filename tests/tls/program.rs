@@ -1,0 +1,236 @@
+//! The real binary between clients that nobody here wrote and an https server with a private authority.
+//!
+//! Parts are skipped with a message where `curl` or `openssl` is not installed.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use rcgen::date_time_ymd;
+use tokio::net::TcpStream;
+use tokio_rustls::rustls::{CertificateError, Error};
+
+use crate::binary::{Running, json, of_type, output};
+use crate::support::{Client, TestCa, why};
+
+/// Runs a foreign program; `None`: it is not installed.
+fn foreign(program: &str, args: &[&str]) -> Option<Output> {
+    let ran = Command::new(program)
+        .args(args)
+        .stdin(Stdio::null())
+        .output();
+    match ran {
+        Ok(output) => Some(output),
+        Err(error) => {
+            eprintln!("skipped: {program}: {error}");
+            None
+        }
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn an_upload_passes_through_tls_on_both_sides_whatever_the_name() {
+    let ca = TestCa::make();
+    let files = ca.sign("localhost", |_| {});
+    let folder = ca.folder.path();
+    let (inbox, authority) = (folder.join("inbox"), folder.join("ca"));
+    std::fs::create_dir(&inbox).unwrap();
+    let server = Running::start(&[
+        "serve",
+        text(&inbox),
+        "--listen",
+        "127.0.0.1:0",
+        "--tls-cert",
+        text(&files.certificates),
+        "--tls-key",
+        text(&files.key),
+    ]);
+    let upstream = format!("https://localhost:{}", server.address().port());
+    let proxy = Running::start(&[
+        "proxy",
+        "--upstream",
+        &upstream,
+        "--upstream-ca",
+        text(&ca.file),
+        "--listen",
+        "127.0.0.1:0",
+        "--tls",
+        "auto",
+        "--ca-dir",
+        text(&authority),
+    ]);
+    let address = proxy.address();
+    assert_eq!(proxy.ready["url"][0], format!("https://{address}"));
+    let trusted = authority.join("authority.crt");
+    let file = folder.join("report.bin");
+    let content: Vec<u8> = (0..300_000_u32)
+        .map(|n| n.to_le_bytes()[n as usize % 3])
+        .collect();
+    std::fs::write(&file, &content).unwrap();
+    let url = format!("https://{address}/up/report.bin");
+    json(&["send", text(&file), &url, "--ca", text(&trusted)]);
+    assert_eq!(std::fs::read(inbox.join("up/report.bin")).unwrap(), content);
+
+    let port = address.port();
+    for name in ["files.test", "127.0.0.1"] {
+        let resolve = format!("{name}:{port}:127.0.0.1");
+        let url = format!("https://{name}:{port}/up/report.bin");
+        let args = [
+            "-sS",
+            "--cacert",
+            text(&trusted),
+            "--resolve",
+            &resolve,
+            &url,
+        ];
+        if let Some(got) = foreign("curl", &args) {
+            let error = String::from_utf8_lossy(&got.stderr).into_owned();
+            assert!(got.stdout == content, "{name}: {error}");
+        }
+    }
+    let connect = address.to_string();
+    for (name, expected) in [
+        (Some("one.test"), "CN = one.test"),
+        (Some("two.test"), "CN = two.test"),
+        (None, "CN = 127.0.0.1"),
+    ] {
+        let asked = match name {
+            Some(name) => ["-servername", name, "-verify_hostname", name],
+            None => ["-noservername", "-verify_ip", "127.0.0.1", "-showcerts"],
+        };
+        let mut args = vec!["s_client", "-connect", &connect, "-CAfile", text(&trusted)];
+        args.push("-verify_return_error");
+        args.extend(asked);
+        if let Some(seen) = foreign("openssl", &args) {
+            let seen = String::from_utf8_lossy(&seen.stdout).replace("CN=", "CN = ");
+            assert!(seen.contains(&format!("subject={expected}")), "{seen}");
+            assert!(seen.contains("Verify return code: 0 (ok)"), "{seen}");
+        }
+    }
+    let (code, lines) = proxy.interrupt();
+    assert_eq!(code, Some(0));
+    let notes = of_type(&lines, "note");
+    for side in ["client", "server"] {
+        let said = format!("TLS with the {side} is up");
+        let told = |note: &&serde_json::Value| note["text"].as_str().unwrap().contains(&said);
+        assert!(notes.iter().any(told), "{side}");
+    }
+    server.kill();
+}
+
+/// Runs a command that must fail with exit code 2, and returns what it says.
+fn error(args: &[&str]) -> String {
+    let output = output(args);
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains("\nhint: "), "{error}");
+    error
+}
+
+#[test]
+fn what_cannot_be_used_is_said_with_a_hint() {
+    let ca = TestCa::make();
+    let one = ca.sign("one.test", |_| {});
+    let other = ca.sign("other.test", |_| {});
+    let old = ca.sign("old.test", |params| {
+        params.not_after = date_time_ymd(2020, 2, 3);
+    });
+    let folder = ca.folder.path();
+    let start = ["proxy", "--upstream", "https://localhost:9", "--listen"];
+    let with = |more: &[&str]| error(&[&start[..], &["127.0.0.1:0"], more].concat());
+    let (certificate, wrong) = (text(&one.certificates), text(&other.key));
+    let mixed = with(&["--tls-cert", certificate, "--tls-key", wrong]);
+    assert!(mixed.contains("does not belong to"), "{mixed}");
+    let alone = with(&["--tls-cert", certificate]);
+    assert!(alone.contains("cannot read a private key from"), "{alone}");
+    let absent = folder.join("absent.pem");
+    let absent = with(&["--upstream-ca", text(&absent)]);
+    assert!(absent.contains("absent.pem"), "{absent}");
+    let expired = with(&["--upstream-ca", text(&old.certificates)]);
+    assert!(
+        expired.contains("it has expired on 2020-02-03"),
+        "{expired}"
+    );
+    let secrets = folder.join("no/such/folder");
+    let secrets = with(&["--tls-keylog", text(&secrets)]);
+    assert!(secrets.contains("cannot write TLS secrets"), "{secrets}");
+    std::fs::write(folder.join("authority.pem"), "damaged").unwrap();
+    let damaged = with(&["--tls", "auto", "--ca-dir", text(folder)]);
+    assert!(damaged.contains("bitstap ca renew"), "{damaged}");
+    let none = folder.join("none");
+    let none = error(&["ca", "show", "--ca-dir", text(&none)]);
+    assert!(none.contains("bitstap ca export"), "{none}");
+}
+
+#[test]
+fn the_authority_is_exported_shown_and_renewed() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |what: &str| {
+        let output = output(&["ca", what, "--ca-dir", text(folder.path())]);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let first = run("export");
+    assert!(
+        first.starts_with("-----BEGIN CERTIFICATE-----\n"),
+        "{first}"
+    );
+    assert!(!first.contains("PRIVATE"), "{first}");
+    assert_eq!(run("export"), first);
+    let file = folder.path().join("authority.crt");
+    let shown = run("show");
+    let windows = format!("certutil -addstore Root \"{}\"", file.display());
+    for part in [
+        windows.as_str(),
+        "update-ca-certificates",
+        "security add-trusted-cert",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let renewed = run("renew");
+    assert!(renewed.contains("certutil -delstore Root "), "{renewed}");
+    assert_ne!(run("export"), first);
+}
+
+#[tokio::test]
+async fn a_rule_breaks_the_first_handshake_and_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let rules = folder.path().join("rules.toml");
+    let rule = "version = 1\n[[rule]]\nname = \"old\"\nwhen = \"client.ip == 127.0.0.1\"\nstage = \
+                \"connect\"\ncount = { per = \"run\", times = 1 }\ndo = [ { tls = { fault = \
+                \"expired\" } } ]\n";
+    std::fs::write(&rules, rule).unwrap();
+    let proxy = Running::start(&[
+        "proxy",
+        "--upstream",
+        "http://127.0.0.1:9",
+        "--listen",
+        "127.0.0.1:0",
+        "--tls",
+        "auto",
+        "--ca-dir",
+        text(folder.path()),
+        "--rules",
+        text(&rules),
+    ]);
+    let client = Client::trusting(&folder.path().join("authority.crt"));
+    let connect = async || TcpStream::connect(proxy.address()).await.unwrap();
+    let error = client.shake(connect().await, "a.test").await.unwrap_err();
+    assert!(
+        matches!(
+            why(&error),
+            Error::InvalidCertificate(CertificateError::ExpiredContext { .. })
+        ),
+        "{error}"
+    );
+    client.shake(connect().await, "a.test").await.unwrap();
+    let (_, lines) = proxy.interrupt();
+    let told = |note: &&serde_json::Value| {
+        let text = note["text"].as_str().unwrap();
+        text.contains("wrong on purpose: it has expired")
+    };
+    assert!(of_type(&lines, "note").iter().any(told), "{lines:?}");
+}
