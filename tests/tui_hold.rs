@@ -351,7 +351,7 @@ fn a_thousand_rules_and_held_messages_stay_in_their_places() {
         .map(|no| rule(&format!("r{no}"), true, "x\u{1b}[2J"))
         .collect();
     let held = (1..=1000)
-        .map(|no| held(no, no, 0, Stage::RequestHead, "junk"))
+        .map(|no: u32| held(no.into(), no, 0, Stage::RequestHead, "junk"))
         .collect();
     let (mut screen, _) = plugged(many, held, (80, 24));
     let text = screen.keys("5<End>").text();

@@ -59,7 +59,7 @@ pub(crate) fn rule(name: &str, on: bool, what: &str) -> RuleState {
 }
 
 /// A message that is held from second 40 to second 150.
-pub(crate) fn held(no: u64, conn: u64, exchange: u64, stage: Stage, head: &str) -> Held {
+pub(crate) fn held(no: u64, conn: u32, exchange: u64, stage: Stage, head: &str) -> Held {
     Held {
         no,
         conn: ConnId(conn),
