@@ -183,7 +183,7 @@ fn the_breakpoint_is_a_filter_that_is_set_and_cleared() {
     assert_eq!(
         set,
         [
-            Some("bits.type == fragment".to_owned()),
+            Some("bits.type == Fragment".to_owned()),
             None,
             Some(String::new())
         ]

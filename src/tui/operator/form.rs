@@ -84,6 +84,8 @@ impl Form {
     /// Opens an answer to be written.
     pub(super) fn answer(no: u64, text: &[u8]) -> Self {
         let text = String::from_utf8_lossy(text).replace("\r\n", "\n");
+        // The empty line ends the head; the next one is content.
+        let text = text.strip_suffix('\n').unwrap_or(&text);
         Self {
             no,
             aim: Aim::Respond,

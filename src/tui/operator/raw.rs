@@ -38,7 +38,9 @@ impl Raw {
             KeyCode::Char('a') if control => self.column = 0,
             KeyCode::Char('e') if control => self.column = self.len(),
             KeyCode::Char('k') if control => self.cut(),
-            KeyCode::Char(c) if !control => self.insert(c),
+            KeyCode::Char(c) if !control && !key.modifiers.contains(KeyModifiers::ALT) => {
+                self.insert(c);
+            }
             KeyCode::Backspace => self.backspace(),
             KeyCode::Delete if self.right() => self.backspace(),
             KeyCode::Left => {

@@ -10,6 +10,7 @@ use super::super::operator::form::{Aim, Face, Form};
 use super::super::operator::head::Part;
 use super::super::text::harmless;
 use super::super::theme::{Role, signs, style};
+use super::head::{is_credential, written};
 use super::held::{clock, left};
 use super::paint::{Align, Pen, pane};
 use crate::bits::header::{self, Name};
@@ -185,7 +186,13 @@ fn raw(buf: &mut Buffer, area: Rect, model: &Model, form: &Form) -> Option<Posit
         pen.cell(1, if bad { "!" } else { "" }, Role::Error, Align::Left);
         let at = area.x + area.width - pen.left();
         let width = pen.left().saturating_sub(1);
-        let shown = harmless(text, look.ascii);
+        // Who edits a line sees it; the others keep their secrets.
+        let secret = index > 0 && index != raw.row && is_credential(text.as_bytes());
+        let shown = if secret && !model.reveal {
+            written(text.as_bytes(), true, false, look)
+        } else {
+            harmless(text, look.ascii)
+        };
         let role = if bad { Role::Error } else { Role::Text };
         if index == raw.row {
             let before: String = text.chars().take(raw.column).collect();
