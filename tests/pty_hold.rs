@@ -92,8 +92,9 @@ impl Set {
 
 #[test]
 fn a_rule_holds_the_breakpoint_holds_and_an_edited_head_goes_on() {
-    let mut set = set("sed -i 's/^User-Agent:.*/User-Agent: edited by hand/'");
-    set.terminal.press("ibits.type == create-session and not http.status\r");
+    let mut set = set("sed -i 's/^[Uu]ser-[Aa]gent:.*/User-Agent: edited by hand/'");
+    set.terminal
+        .press("ibits.type == create-session and not http.status\r");
     set.terminal.wait_for("held from now on");
     let mut client = set.send();
     set.terminal.wait("the first request", |screen| {
@@ -121,7 +122,8 @@ fn a_rule_holds_the_breakpoint_holds_and_an_edited_head_goes_on() {
     assert!(client.wait().unwrap().success());
     assert!(set.arrived("up/a.bin"));
     set.terminal.press("6");
-    set.terminal.wait_for("Released by the operator, with another head.");
+    set.terminal
+        .wait_for("Released by the operator, with another head.");
     set.quit();
 }
 

@@ -4,7 +4,7 @@
 
 use super::catalog::exchange_at;
 use super::filter::Filter;
-use super::model::{Focus, Model, Tab, View};
+use super::model::{Focus, Model, Side, Tab, View};
 use super::rows::Rows;
 use super::update::refilter;
 use super::{found, sift, sync, versus, want};
@@ -223,4 +223,46 @@ pub(super) fn open_breaker(model: &mut Model, rows: &dyn Rows) {
     } else {
         model.say("this finding belongs to no packet", false);
     }
+}
+
+/// Has the newest row stay selected, or no longer.
+pub(super) fn follow(model: &mut Model, rows: &dyn Rows) {
+    let list = match model.focus {
+        Focus::Log => {
+            model.log.follow = !model.log.follow;
+            sync::log_length(model, rows);
+            return;
+        }
+        Focus::Sessions => &mut model.sessions,
+        Focus::Findings => &mut model.found.list,
+        Focus::Versus | Focus::Rules => return,
+        Focus::Detail if model.view == View::Findings => &mut model.found.list,
+        Focus::Packets | Focus::Detail => &mut model.packets,
+    };
+    list.follow = !list.follow;
+    let on = list.follow;
+    if on {
+        list.select_newest();
+        fresh(model);
+        sync::follow_session(model, rows);
+    }
+    let text = if on {
+        "following: the newest row stays selected"
+    } else {
+        "no longer following"
+    };
+    model.say(text, false);
+}
+
+/// Shows the other body of the selected packet.
+pub(super) fn other_body(model: &mut Model, rows: &dyn Rows) {
+    let Some(exchange) = model.exchange(rows) else {
+        return;
+    };
+    model.detail.side = Some(match model.side(exchange) {
+        Side::Request => Side::Response,
+        Side::Response => Side::Request,
+    });
+    model.detail.offset = 0;
+    model.detail.hit = None;
 }

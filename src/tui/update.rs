@@ -15,8 +15,8 @@ use super::compare::{Compared, Pair};
 use super::filter::Filter;
 use super::keys::{self, Command, Context};
 use super::menu::{self, Purpose};
-use super::model::{Ask, Focus, Model, PACKET_SORTS, Read, SESSION_SORTS, Side, Tab, View, Want};
-use super::navigate::{back, next_tab, open, open_breaker, turn};
+use super::model::{Ask, Focus, Model, PACKET_SORTS, Read, SESSION_SORTS, Tab, View, Want};
+use super::navigate::{back, follow, next_tab, open, open_breaker, other_body, turn};
 use super::operator::form;
 use super::rows::{Pause, Paused, Rows};
 use super::search::{self, find, problem};
@@ -446,34 +446,6 @@ fn sort(model: &mut Model, rows: &dyn Rows, next: bool) {
     }
 }
 
-fn follow(model: &mut Model, rows: &dyn Rows) {
-    let list = match model.focus {
-        Focus::Log => {
-            model.log.follow = !model.log.follow;
-            sync::log_length(model, rows);
-            return;
-        }
-        Focus::Sessions => &mut model.sessions,
-        Focus::Findings => &mut model.found.list,
-        Focus::Versus | Focus::Rules => return,
-        Focus::Detail if model.view == View::Findings => &mut model.found.list,
-        Focus::Packets | Focus::Detail => &mut model.packets,
-    };
-    list.follow = !list.follow;
-    let on = list.follow;
-    if on {
-        list.select_newest();
-        fresh(model);
-        sync::follow_session(model, rows);
-    }
-    let text = if on {
-        "following: the newest row stays selected"
-    } else {
-        "no longer following"
-    };
-    model.say(text, false);
-}
-
 fn pause(model: &mut Model, rows: &dyn Rows) {
     if model.pause.take().is_none() {
         // What was looked at last is what is put aside.
@@ -481,18 +453,6 @@ fn pause(model: &mut Model, rows: &dyn Rows) {
         let in_flight = model.catalog.in_flight();
         model.pause = Some(Arc::new(Pause::take(rows, in_flight)));
     }
-}
-
-fn other_body(model: &mut Model, rows: &dyn Rows) {
-    let Some(exchange) = model.exchange(rows) else {
-        return;
-    };
-    model.detail.side = Some(match model.side(exchange) {
-        Side::Request => Side::Response,
-        Side::Response => Side::Request,
-    });
-    model.detail.offset = 0;
-    model.detail.hit = None;
 }
 
 /// Shows only what a filter takes.
