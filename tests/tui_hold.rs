@@ -250,6 +250,26 @@ fn answers_name_the_session_and_the_offset() {
 }
 
 #[test]
+fn a_download_is_answered_without_fields_of_uploads() {
+    for (key, wanted) in [
+        (
+            "1",
+            "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n",
+        ),
+        (
+            "2<C-u>30<Enter>",
+            "HTTP/1.1 416 Requested Range Not Satisfiable\r\nContent-Range: bytes */30\r\nContent-Length: 0\r\n\r\n",
+        ),
+    ] {
+        let get = "GET /files/driver.cab HTTP/1.1\r\nRange: bytes=40-50\r\n\r\n";
+        let (mut screen, fake) = wide(vec![held(1, 1, 11, Stage::RequestHead, get)]);
+        screen.keys("E").keys(key);
+        let answer = Release::Respond(wanted.into());
+        assert_eq!(released(&fake), [(1, answer)], "{key}");
+    }
+}
+
+#[test]
 fn an_offset_that_is_none_stays_to_be_corrected() {
     let (mut screen, fake) = wide(two());
     screen.keys("2gE2<C-u>x<Enter>");

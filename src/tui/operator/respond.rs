@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::head::{self, Wrong};
 use crate::bits::header::{self, Name};
 use crate::bits::packet::read_request;
-use crate::fault::{Held, Stage};
+use crate::fault::Held;
 use crate::wire::{Framing, Stream};
 
 /// An answer of the menu.
@@ -51,40 +51,51 @@ pub(super) fn offset(held: &Held) -> Option<u64> {
 
 /// Writes an answer; `next` is the offset of [`Answer::Rewind`], `session` the id of the message's session.
 pub(super) fn write(answer: Answer, held: &Held, session: Option<&str>, next: u64) -> Bytes {
-    let own = id(held);
+    let (upload, own) = told(held);
     let session = own.as_deref().or(session);
-    let ack = format!(
-        "BITS-Packet-Type: Ack\r\n{}",
-        session.map_or_else(String::new, |id| format!("BITS-Session-Id: {id}\r\n"))
-    );
-    let text = match answer {
-        Answer::SessionNotFound => format!(
-            "HTTP/1.1 500 Internal Server Error\r\n{ack}BITS-Error-Code: 0x8020001F\r\n\
-             BITS-Error-Context: 0x5\r\nContent-Length: 0\r\n\r\n"
-        ),
-        Answer::Rewind => format!(
-            "HTTP/1.1 416 Requested Range Not Satisfiable\r\n{ack}BITS-Received-Content-Range: {next}\r\n\
-             Content-Length: 0\r\n\r\n"
-        ),
-        Answer::Unavailable => {
-            "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n".to_owned()
-        }
-        Answer::Free => format!("HTTP/1.1 200 OK\r\n{ack}\r\n"),
+    let ack = match session {
+        _ if !upload => String::new(),
+        Some(id) => format!("BITS-Packet-Type: Ack\r\nBITS-Session-Id: {id}\r\n"),
+        None => "BITS-Packet-Type: Ack\r\n".to_owned(),
     };
-    Bytes::from(text)
+    let (line, more) = match answer {
+        Answer::SessionNotFound if upload => (
+            "500 Internal Server Error",
+            "BITS-Error-Code: 0x8020001F\r\nBITS-Error-Context: 0x5\r\n".to_owned(),
+        ),
+        Answer::SessionNotFound => ("500 Internal Server Error", String::new()),
+        Answer::Rewind if upload => (
+            "416 Requested Range Not Satisfiable",
+            format!("BITS-Received-Content-Range: {next}\r\n"),
+        ),
+        // Of a download it is the size of the file (RFC 9110 §14.4).
+        Answer::Rewind => (
+            "416 Requested Range Not Satisfiable",
+            format!("Content-Range: bytes */{next}\r\n"),
+        ),
+        Answer::Unavailable => return Bytes::from_static(UNAVAILABLE),
+        Answer::Free => return Bytes::from(format!("HTTP/1.1 200 OK\r\n{ack}\r\n")),
+    };
+    Bytes::from(format!(
+        "HTTP/1.1 {line}\r\n{ack}{more}Content-Length: 0\r\n\r\n"
+    ))
 }
 
-/// Returns the session id that the held head says.
-fn id(held: &Held) -> Option<String> {
-    let stream = match held.stage {
-        Stage::ResponseHead => Stream::Responses,
-        _ => Stream::Requests,
+const UNAVAILABLE: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n";
+
+/// Tells whether the held head belongs to an upload, and its session id where it says one.
+fn told(held: &Held) -> (bool, Option<String>) {
+    let Ok((head, _)) = head::read(super::stream(held.stage), &held.head) else {
+        return (true, None);
     };
-    let (head, _) = head::read(stream, &held.head).ok()?;
-    head.pairs().find_map(|(name, value)| {
-        let spelling = header::identify(name)?;
-        (spelling.name == Name::SessionId).then(|| header::text(value))
-    })
+    let value = |wanted: Name| {
+        head.pairs().find_map(|(name, value)| {
+            let spelling = header::identify(name)?;
+            (spelling.name == wanted).then(|| header::text(value))
+        })
+    };
+    let upload = read_request(&head).upload || value(Name::PacketType).is_some();
+    (upload, value(Name::SessionId))
 }
 
 /// Makes an answer of typed lines: a head, an empty line, content. A head that says no length gets that of
