@@ -17,7 +17,7 @@ use ratatui::crossterm::event::{
     DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
 };
 use ratatui::crossterm::terminal::{
-    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 use ratatui::crossterm::{cursor, execute};
 use ratatui::layout::Size;
@@ -128,7 +128,10 @@ impl Terminal {
 
     /// Forgets what is on screen, so that the next frame draws everything.
     pub(super) fn clear(&mut self) -> io::Result<()> {
-        self.inner.clear()
+        // ratatui's own way asks where the cursor is, and fails where a terminal does not answer.
+        execute!(self.inner.backend_mut(), Clear(ClearType::All))?;
+        self.inner = ratatui::Terminal::new(CrosstermBackend::new(io::stdout()))?;
+        Ok(())
     }
 
     /// Gives a text to the terminal's clipboard (OSC 52) and to a file, whose name is returned: no

@@ -61,7 +61,7 @@ fn empty(model: &Model) -> &'static str {
 
 fn titles(mut pen: Pen<'_>, wide: bool) {
     pen.skip(1);
-    pen.cell(4, "", Role::Dim, Align::Left);
+    pen.cell(5, "", Role::Dim, Align::Left);
     pen.cell(20, "rule", Role::Dim, Align::Left);
     if wide {
         pen.cell(6, "preset", Role::Dim, Align::Left);
@@ -85,7 +85,7 @@ fn rule_row(mut pen: Pen<'_>, rule: &RuleState, all: bool, wide: bool) {
         (true, false) => ("(on)", Role::Dim),
         (false, _) => ("off", Role::Dim),
     };
-    pen.cell(4, sign, role, Align::Left);
+    pen.cell(5, sign, role, Align::Left);
     pen.cell(19, &rule.name, Role::Text, Align::Left);
     pen.skip(1);
     if wide {
