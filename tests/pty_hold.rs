@@ -113,7 +113,7 @@ fn a_rule_holds_the_breakpoint_holds_and_an_edited_head_goes_on() {
     set.terminal.wait_for("nothing more is held");
     set.terminal.wait("the last request", |screen| {
         let text = screen.contents();
-        text.contains("rule look-at-the") && text.contains("Close-Session")
+        text.contains("rule look-at") && text.contains("Close-Session")
     });
     set.terminal.press("5");
     set.terminal.wait_for("in file order");
