@@ -5,6 +5,7 @@
 #[expect(dead_code, reason = "each test file uses a part of it")]
 mod binary;
 #[path = "support/terminal.rs"]
+#[expect(dead_code, reason = "each test file uses a part of it")]
 mod terminal;
 
 use std::path::Path;

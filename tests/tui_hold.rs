@@ -16,7 +16,7 @@ use bitstap::tui::update::{Effect, Input};
 use insta::assert_snapshot;
 use operator::{Fake, State, held, rule};
 use screen::Screen;
-use screen::rows::{Made, story};
+use screen::rows::{hostile, story};
 
 const FRAGMENT: &str = "BITS_POST /up/report.csv HTTP/1.1\r\nHost: iis.corp\r\nBITS-Packet-Type: Fragment\r\n\
 BITS-Session-Id: {3F2B}\r\nContent-Range: bytes 0-8388607/22020096\r\nContent-Length: 8388608\r\n\r\n";
@@ -96,7 +96,7 @@ fn without_a_running_proxy_keys_say_so() {
         assert!(bad && text.contains("running proxy"), "{key}: {text}");
         assert!(screen.effects.is_empty(), "{key}");
     }
-    let text = Screen::new(Made::default(), 80, 24).keys("5").text();
+    let text = Screen::new(hostile(), 80, 24).keys("5").text();
     assert!(text.contains("Rules belong to a running proxy"), "{text}");
 }
 
