@@ -214,11 +214,11 @@ pub const TABLE: &[Binding] = &[
     row(&[char('e')], C::Edit, Anywhere, "edit the head of the held message, then let it go", ""),
     row(&[char('E')], C::Answer, Anywhere, "answer the held message in place of the server", ""),
     row(&[char('X')], C::Kill, Anywhere, "reset the packet's connection at both ends (asks first)", ""),
-    row(&[char('T'), control('t')], C::AllOff, Anywhere, "all faults off at once, also while a menu or the help is open", ""),
+    row(&[char('T'), control('t')], C::AllOff, Anywhere, "all faults off at once, also over a menu or the help", ""),
     row(&[char('p')], C::Pause, Anywhere, "pause the display, never the capture", "pause"),
     row(&[char('P')], C::Privacy, Anywhere, "show or mask credentials", ""),
     row(&[char('M')], C::Mouse, Anywhere, "mouse on or off (off leaves selecting text to the terminal)", ""),
-    row(&[char(':')], C::CommandLine, Anywhere, "command: :q  :w FILE  :goto N  :offset N  :reload  :faults on", ""),
+    row(&[char(':')], C::CommandLine, Anywhere, "command: :q :w FILE :goto N :offset N :reload :faults on", ""),
     row(&[char('?'), plain(K::F(1))], C::Help, Anywhere, "this help", "help"),
     row(&[control('l')], C::Redraw, Anywhere, "draw the screen anew", ""),
     #[cfg(unix)]
