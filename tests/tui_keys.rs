@@ -38,7 +38,7 @@ fn every_key_has_help_and_one_meaning_per_context() {
 
 #[test]
 fn the_help_shows_every_key_of_the_table() {
-    let text = Screen::new(story(), 80, 100).keys("?").text();
+    let text = Screen::new(story(), 80, 140).keys("?").text();
     for row in TABLE {
         assert!(text.contains(row.help), "{} is not in the help", row.help);
     }

@@ -13,6 +13,15 @@ use crate::wire::{Head, Start};
 use super::rule::{BitsField, BitsValue, Edit, ErrorHeader};
 use super::value::{self, Base};
 
+/// Returns a head with `edit` made to it and without the fields that are called `without`; all other
+/// bytes stay.
+pub fn amend(head: &Head, edit: &Edit, without: &[String]) -> Bytes {
+    let mut draft = Draft::new(head);
+    draft.take_out(without, &[]);
+    draft.set(edit, Base::default());
+    draft.bytes()
+}
+
 /// A head under change.
 #[derive(Clone, Debug)]
 pub(super) struct Draft {

@@ -36,6 +36,7 @@ mod value;
 pub mod verdict;
 
 pub use control::{Control, Held, Release, RuleState};
+pub use edit::amend;
 pub use engine::{Engine, Moment};
 pub use expect::{Judgement, judge};
 pub use parse::{Error, parse};

@@ -6,6 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::rows::{Rows, is_in_flight};
+use crate::event::ConnId;
 
 /// An index over the rows seen so far.
 #[derive(Debug, Default)]
@@ -13,6 +14,7 @@ pub struct Catalog {
     seen: usize,
     in_flight: Vec<u32>,
     by_session: HashMap<u32, Vec<u32>>,
+    by_connection: HashMap<ConnId, Vec<u32>>,
     problems: u64,
 }
 
@@ -23,6 +25,14 @@ impl Catalog {
         let mut looked = std::mem::take(&mut self.in_flight);
         let known = looked.len();
         looked.extend((self.seen..count).filter_map(|row| u32::try_from(row).ok()));
+        for row in looked.get(known..).unwrap_or_default() {
+            if let Some(exchange) = exchange_at(rows, *row) {
+                self.by_connection
+                    .entry(exchange.conn)
+                    .or_default()
+                    .push(*row);
+            }
+        }
         self.seen = count;
         let mut placed = HashSet::new();
         for row in &looked[..known] {
@@ -52,6 +62,11 @@ impl Catalog {
     /// Returns the rows of session `no`.
     pub fn of_session(&self, no: u32) -> &[u32] {
         self.by_session.get(&no).map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns the rows of a connection, rising.
+    pub fn of_connection(&self, conn: ConnId) -> &[u32] {
+        self.by_connection.get(&conn).map_or(&[], Vec::as_slice)
     }
 
     /// Looks through everything for the rows of session `no`: for one whose count does not fit.

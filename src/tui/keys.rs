@@ -24,7 +24,19 @@ pub enum Command {
     Packets,
     Coverage,
     Findings,
+    Rules,
     Log,
+    ToggleRule,
+    AllOff,
+    Break,
+    Release,
+    ReleaseAll,
+    Kill,
+    Edit,
+    Answer,
+    OtherFace,
+    NewLine,
+    Editor,
     CellLeft,
     CellRight,
     CellBack,
@@ -82,6 +94,10 @@ pub enum Context {
     Findings,
     /// Two sessions are compared.
     Versus,
+    /// The rules are on screen.
+    Rules,
+    /// A held message is being edited; every other key goes into it.
+    Form,
     /// A line is being typed; every other key goes into it.
     Prompt,
 }
@@ -140,7 +156,7 @@ const fn row(
 }
 
 use Command as C;
-use Context::{Anywhere, Coverage, Findings, Hex, List, Panes, Prompt, Versus};
+use Context::{Anywhere, Coverage, Findings, Form, Hex, List, Panes, Prompt, Rules, Versus};
 use KeyCode as K;
 
 /// All keys, in the order in which the help shows them.
@@ -150,6 +166,7 @@ pub const TABLE: &[Binding] = &[
     row(&[char('2')], C::Packets, Anywhere, "packets of all sessions", ""),
     row(&[char('3')], C::Coverage, Anywhere, "coverage: which bytes of the selected file passed", ""),
     row(&[char('4')], C::Findings, Anywhere, "findings: which rules were broken, by whom, where", ""),
+    row(&[char('5')], C::Rules, Anywhere, "rules: on or off, what fired, and why not", ""),
     row(&[char('6')], C::Log, Anywhere, "log: what was odd, and what the proxy says", ""),
     row(&[plain(K::Enter)], C::Open, Panes, "go deeper: packets, detail, detail on the whole screen", "open"),
     row(&[plain(K::Esc)], C::Back, Anywhere, "go back; at the top, remove the filter", ""),
@@ -171,6 +188,7 @@ pub const TABLE: &[Binding] = &[
     row(&[char('[')], C::CellBack, Coverage, "to where the sign before ends", ""),
     row(&[plain(K::Enter)], C::Carrier, Coverage, "the first packet that carried this part", "its packet"),
     row(&[plain(K::Enter)], C::Breaker, Findings, "the packet that broke the rule", "its packet"),
+    row(&[char('t'), plain(K::Enter)], C::ToggleRule, Rules, "turn the rule on or off", "on/off"),
     row(&[char('c')], C::Compare, Panes, "compare: choose this session, then the same key on another", ""),
     row(&[plain(K::Enter)], C::Compared, Versus, "the packet, of the left session where it has one", "its packet"),
     row(&[char(']')], C::NextDifference, Versus, "next difference", "difference"),
@@ -190,10 +208,17 @@ pub const TABLE: &[Binding] = &[
     row(&[char(';')], C::Comment, Panes, "comment on the packet; kept in the capture", ""),
     row(&[char('s')], C::SortColumn, List, "sort by the next column", "sort"),
     row(&[char('S')], C::SortDirection, List, "turn the order round", ""),
+    row(&[char('i')], C::Break, Anywhere, "hold what a filter takes from now on; again: nothing more", "hold"),
+    row(&[char('a')], C::Release, Anywhere, "let go: the selected packet if held, else the oldest held", ""),
+    row(&[char('A')], C::ReleaseAll, Anywhere, "let all held messages go", ""),
+    row(&[char('e')], C::Edit, Anywhere, "edit the head of the held message, then let it go", ""),
+    row(&[char('E')], C::Answer, Anywhere, "answer the held message in place of the server", ""),
+    row(&[char('X')], C::Kill, Anywhere, "reset the packet's connection at both ends (asks first)", ""),
+    row(&[char('T'), control('t')], C::AllOff, Anywhere, "all faults off at once, also over a menu or the help", ""),
     row(&[char('p')], C::Pause, Anywhere, "pause the display, never the capture", "pause"),
     row(&[char('P')], C::Privacy, Anywhere, "show or mask credentials", ""),
     row(&[char('M')], C::Mouse, Anywhere, "mouse on or off (off leaves selecting text to the terminal)", ""),
-    row(&[char(':')], C::CommandLine, Anywhere, "command: :q  :w FILE  :goto N  :offset N  :help", ""),
+    row(&[char(':')], C::CommandLine, Anywhere, "command: :q :w FILE :goto N :offset N :reload :faults on", ""),
     row(&[char('?'), plain(K::F(1))], C::Help, Anywhere, "this help", "help"),
     row(&[control('l')], C::Redraw, Anywhere, "draw the screen anew", ""),
     #[cfg(unix)]
@@ -203,6 +228,15 @@ pub const TABLE: &[Binding] = &[
     row(&[plain(K::Tab)], C::Complete, Prompt, "filter: the next thing that could stand here", "complete"),
     row(&[plain(K::BackTab)], C::CompleteBack, Prompt, "filter: the one before", ""),
     row(&[plain(K::Esc), control('c')], C::Cancel, Prompt, "leave everything as it was", "cancel"),
+    row(&[control('t')], C::AllOff, Prompt, "all faults off at once, also while typing", ""),
+    row(&[plain(K::Enter)], C::Apply, Form, "send it", "send"),
+    row(&[plain(K::Esc), control('c')], C::Cancel, Form, "leave the message held as it is", "cancel"),
+    row(&[plain(K::Tab), plain(K::BackTab)], C::OtherFace, Form, "fields by name, or the head as raw text", "fields/raw"),
+    row(&[plain(K::Down)], C::Down, Form, "next field or line", ""),
+    row(&[plain(K::Up)], C::Up, Form, "field or line before", ""),
+    row(&[control('o')], C::NewLine, Form, "raw text: break the line", "new line"),
+    row(&[plain(K::F(4)), control('x')], C::Editor, Form, "open the head in $VISUAL or $EDITOR", "editor"),
+    row(&[control('t')], C::AllOff, Form, "all faults off at once, while editing", ""),
 ];
 
 impl Chord {

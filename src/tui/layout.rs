@@ -10,6 +10,12 @@ pub(super) const WIDE: u16 = 110;
 /// Lines below the comparison of two sessions that say all of the selected line.
 pub(super) const VERSUS_FOOT: usize = 3;
 
+/// Lines below the rules that say all of the selected one.
+pub(super) const RULES_FOOT: usize = 6;
+
+/// Most held messages that are listed at once.
+const HELD: usize = 4;
+
 /// Below this height there is room for one pane only.
 const LOW: u16 = 16;
 
@@ -23,6 +29,9 @@ pub(super) struct Layout {
     pub cover: Option<Rect>,
     pub findings: Option<Rect>,
     pub versus: Option<Rect>,
+    pub rules: Option<Rect>,
+    /// The messages that wait, above the footer in every view.
+    pub held: Option<Rect>,
     pub log: Option<Rect>,
     pub footer: Rect,
 }
@@ -40,6 +49,11 @@ pub(super) fn layout(model: &Model) -> Layout {
         ..Layout::default()
     };
     if body.is_empty() {
+        return out;
+    }
+    let body = above_held(model, body, &mut out);
+    if model.view == View::Rules {
+        out.rules = Some(body);
         return out;
     }
     if model.view == View::Log {
@@ -95,6 +109,19 @@ pub(super) fn layout(model: &Model) -> Layout {
         out.packets = Some(lists);
     }
     out
+}
+
+/// Gives the lowest lines to the messages that wait; where there is little room, one line.
+fn above_held(model: &Model, mut body: Rect, out: &mut Layout) -> Rect {
+    let waiting = u16::try_from(model.operator.held.len().min(HELD)).unwrap_or(0);
+    let lines = match (waiting, body.height) {
+        (0, _) | (_, ..4) => return body,
+        (_, 4..12) => 1,
+        (waiting, _) => waiting + 2,
+    };
+    body.height -= lines;
+    out.held = Some(Rect::new(body.x, body.bottom(), body.width, lines));
+    body
 }
 
 /// Returns how many rows a list in `area` shows: without its border and its line of titles.

@@ -11,7 +11,7 @@ use super::keys::Command;
 use super::model::{Focus, Model, View};
 use super::rows::Rows;
 use super::update::{Effect, refilter};
-use super::{copy, found};
+use super::{copy, found, operator};
 
 /// What choosing does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,10 @@ pub enum Purpose {
     /// Narrows the filter to rows without it.
     Without,
     Copy,
+    /// Answers a held message.
+    Respond,
+    /// Resets a connection.
+    Kill,
 }
 
 /// One line of a menu.
@@ -82,7 +86,13 @@ pub(super) fn press(
         Some(Command::Down) => menu.at = if menu.at == last { 0 } else { menu.at + 1 },
         Some(Command::Top | Command::PageUp) => menu.at = 0,
         Some(Command::Bottom | Command::PageDown) => menu.at = last,
-        Some(Command::Open | Command::Carrier | Command::Breaker | Command::Compared) => {
+        Some(
+            Command::Open
+            | Command::Carrier
+            | Command::Breaker
+            | Command::Compared
+            | Command::ToggleRule,
+        ) => {
             choose(model, rows, effects);
         }
         _ => model.menu = None,
@@ -107,6 +117,9 @@ fn choose(model: &mut Model, rows: &dyn Rows, effects: &mut Vec<Effect>) {
                 Err(why) => model.say(why, true),
             }
             return;
+        }
+        Purpose::Respond | Purpose::Kill => {
+            return operator::chosen(model, rows, menu.purpose, menu.at, effects);
         }
         Purpose::Only => filter_by(&before, choice.name, &choice.value),
         Purpose::Without => exclude(&before, choice.name, &choice.value),

@@ -8,6 +8,7 @@ mod catalog;
 pub mod compare;
 mod copy;
 pub mod cover;
+mod editor;
 mod filter;
 pub mod found;
 mod jot;
@@ -18,6 +19,7 @@ pub mod menu;
 pub mod model;
 mod mouse;
 mod navigate;
+pub mod operator;
 mod prompt;
 pub mod rows;
 mod search;
@@ -182,6 +184,9 @@ impl Running {
         };
         model.now = zero;
         model.status = status;
+        if let Some(control) = &screen.control {
+            model.operator.take(operator::look(&**control, None));
+        }
         model.sessions.follow = screen.follow;
         model.filter = Filter::parse(&screen.filter).unwrap_or_default();
         Ok(Self {
@@ -262,6 +267,7 @@ impl Running {
             return;
         }
         self.ticked = now;
+        self.look_at_rules();
         let status = lock(&self.screen.status).clone();
         if differs(&status, &self.model.status) {
             self.feed(Input::Status(Box::new(status)));
@@ -273,6 +279,22 @@ impl Running {
             self.feed(Input::Tick(at));
             self.dirty = before || (moving && self.model.pause.is_none());
         }
+    }
+
+    /// Takes in where rules and held messages stand.
+    fn look_at_rules(&mut self) {
+        let Some(control) = &self.screen.control else {
+            return;
+        };
+        let timeline = read(&self.screen.timeline);
+        let about = if operator::asks_why(&self.model) {
+            operator::about(&self.model, &*timeline)
+        } else {
+            None
+        };
+        let stand = operator::look(&**control, about);
+        drop(timeline);
+        self.dirty |= self.model.operator.take(stand);
     }
 
     /// Does for half a frame's time what is left to do.
@@ -342,6 +364,17 @@ impl Running {
                     });
                     let copied = copied.map_err(|error| format!("cannot copy: {error}"));
                     update::update(&mut self.model, &*read(&timeline), Input::Saved(copied));
+                }
+                Effect::Act(act) => {
+                    let control = self.screen.control.as_deref();
+                    let done = operator::perform(control, act);
+                    self.look_at_rules();
+                    update::update(&mut self.model, &*read(&timeline), Input::Saved(done));
+                }
+                Effect::Editor(text) => {
+                    let edited = self.terminal.edit(&text, self.model.mouse)?;
+                    let answer = Input::Edited(edited);
+                    update::update(&mut self.model, &*read(&timeline), answer);
                 }
                 Effect::Mouse(on) => self.terminal.mouse(on)?,
                 Effect::Redraw => self.terminal.clear()?,

@@ -19,6 +19,7 @@ use super::filter::{Filter, session_of};
 use super::found::{self, Found};
 use super::list::List;
 use super::menu::Menu;
+use super::operator::Operator;
 use super::rows::{Pause, Rows};
 use super::sift::{Count, Sift};
 use super::versus::Versus;
@@ -38,6 +39,8 @@ pub enum View {
     Findings,
     /// Two sessions compared.
     Versus,
+    /// The rules of the running proxy.
+    Rules,
     Log,
 }
 
@@ -50,6 +53,7 @@ pub enum Focus {
     Detail,
     Findings,
     Versus,
+    Rules,
     Log,
 }
 
@@ -99,6 +103,10 @@ pub const PACKET_SORTS: [&str; 6] = ["no", "packet", "range", "status", "next", 
 pub enum Ask {
     Filter,
     Find,
+    /// What the proxy is to hold.
+    Break,
+    /// At which offset a client is to go on.
+    Rewind,
     Command,
     /// What to write about a packet.
     Comment,
@@ -220,6 +228,7 @@ pub struct Model {
     pub help: Option<usize>,
     pub help_lines: usize,
     pub menu: Option<Menu>,
+    pub operator: Operator,
     /// Version of what people wrote at the last look.
     pub annotated: u64,
     pub pause: Option<Arc<Pause>>,
@@ -279,6 +288,7 @@ impl Model {
             help: None,
             help_lines: 0,
             menu: None,
+            operator: Operator::default(),
             annotated: 0,
             pause: None,
             behind: 0,
@@ -303,6 +313,9 @@ impl Model {
         let inner = |area: Option<ratatui::layout::Rect>| {
             area.map_or(0, |area| usize::from(super::layout::inside(area).height))
         };
+        let rules = super::layout::rows_in(layout.rules);
+        self.operator.height = rules.saturating_sub(super::layout::RULES_FOOT);
+        self.operator.step(0);
         let lines = super::layout::rows_in(layout.versus);
         self.versus
             .list
@@ -318,6 +331,7 @@ impl Model {
             (View::Log, _) => Focus::Log,
             (View::Findings, _) => Focus::Findings,
             (View::Versus, _) => Focus::Versus,
+            (View::Rules, _) => Focus::Rules,
             (View::Coverage, _) | (View::Sessions, Focus::Sessions) => Focus::Sessions,
             (View::Sessions, Focus::Detail) if self.packets.is_empty() => Focus::Sessions,
             _ => Focus::Packets,

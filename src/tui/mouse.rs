@@ -14,7 +14,12 @@ const NOTCH: isize = 3;
 
 /// Takes one mouse event.
 pub(super) fn update(model: &mut Model, rows: &dyn Rows, event: MouseEvent) {
-    if !model.mouse || model.prompt.is_some() || model.help.is_some() || model.menu.is_some() {
+    if !model.mouse
+        || model.prompt.is_some()
+        || model.help.is_some()
+        || model.menu.is_some()
+        || model.operator.form.is_some()
+    {
         return;
     }
     let place = Position::new(event.column, event.row);
@@ -40,6 +45,7 @@ fn pane_at(model: &Model, place: Position) -> Option<(Focus, Rect)> {
         (Focus::Detail, layout.detail),
         (Focus::Findings, layout.findings),
         (Focus::Versus, layout.versus),
+        (Focus::Rules, layout.rules),
         (Focus::Log, layout.log),
     ]
     .into_iter()
@@ -64,7 +70,7 @@ fn click(model: &mut Model, rows: &dyn Rows, pane: Focus, area: Rect, y: u16) {
         Focus::Packets => &mut model.packets,
         Focus::Findings => &mut model.found.list,
         Focus::Versus => &mut model.versus.list,
-        Focus::Detail | Focus::Log => return,
+        Focus::Detail | Focus::Log | Focus::Rules => return,
     };
     let index = list.top + usize::from(line);
     if usize::from(line) >= list.height || index >= list.len() {

@@ -4,7 +4,7 @@
 
 use super::catalog::exchange_at;
 use super::filter::Filter;
-use super::model::{Focus, Model, Tab, View};
+use super::model::{Focus, Model, Side, Tab, View};
 use super::rows::Rows;
 use super::update::refilter;
 use super::{found, sift, sync, versus, want};
@@ -26,6 +26,7 @@ pub fn step(model: &mut Model, rows: &dyn Rows, by: isize) {
             fresh(model);
         }
         Focus::Versus => model.versus.list.step(by),
+        Focus::Rules => model.operator.step(by),
         Focus::Detail if model.detail.tab == Tab::Hex => scroll_hex(model, rows, by),
         Focus::Detail => {
             let last = model.detail.lines.saturating_sub(model.detail.height);
@@ -93,7 +94,7 @@ pub(super) fn back(model: &mut Model, rows: &dyn Rows) {
         Focus::Log | Focus::Findings if model.filter.is_empty() => {
             show(model, rows, View::Sessions);
         }
-        Focus::Log => show(model, rows, View::Sessions),
+        Focus::Log | Focus::Rules => show(model, rows, View::Sessions),
         Focus::Versus => versus::leave(model, rows),
         _ if model.view == View::Coverage => show(model, rows, View::Sessions),
         _ if !model.filter.is_empty() => {
@@ -109,7 +110,7 @@ pub(super) fn turn(model: &mut Model, by: isize) {
         View::Sessions => &[Focus::Sessions, Focus::Packets, Focus::Detail],
         View::Packets => &[Focus::Packets, Focus::Detail],
         View::Findings => &[Focus::Findings, Focus::Detail],
-        View::Log | View::Coverage | View::Versus => return,
+        View::Log | View::Coverage | View::Versus | View::Rules => return,
     };
     let len = isize::try_from(panes.len()).unwrap_or(1);
     let here = panes.iter().position(|pane| *pane == model.focus);
@@ -176,6 +177,7 @@ pub fn show(model: &mut Model, rows: &dyn Rows, view: View) {
             show_tab(model, Tab::Findings);
         }
         View::Versus => model.focus = Focus::Versus,
+        View::Rules => model.focus = Focus::Rules,
         View::Log => model.focus = Focus::Log,
     }
 }
@@ -221,4 +223,46 @@ pub(super) fn open_breaker(model: &mut Model, rows: &dyn Rows) {
     } else {
         model.say("this finding belongs to no packet", false);
     }
+}
+
+/// Has the newest row stay selected, or no longer.
+pub(super) fn follow(model: &mut Model, rows: &dyn Rows) {
+    let list = match model.focus {
+        Focus::Log => {
+            model.log.follow = !model.log.follow;
+            sync::log_length(model, rows);
+            return;
+        }
+        Focus::Sessions => &mut model.sessions,
+        Focus::Findings => &mut model.found.list,
+        Focus::Versus | Focus::Rules => return,
+        Focus::Detail if model.view == View::Findings => &mut model.found.list,
+        Focus::Packets | Focus::Detail => &mut model.packets,
+    };
+    list.follow = !list.follow;
+    let on = list.follow;
+    if on {
+        list.select_newest();
+        fresh(model);
+        sync::follow_session(model, rows);
+    }
+    let text = if on {
+        "following: the newest row stays selected"
+    } else {
+        "no longer following"
+    };
+    model.say(text, false);
+}
+
+/// Shows the other body of the selected packet.
+pub(super) fn other_body(model: &mut Model, rows: &dyn Rows) {
+    let Some(exchange) = model.exchange(rows) else {
+        return;
+    };
+    model.detail.side = Some(match model.side(exchange) {
+        Side::Request => Side::Response,
+        Side::Response => Side::Request,
+    });
+    model.detail.offset = 0;
+    model.detail.hit = None;
 }

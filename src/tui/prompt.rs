@@ -14,6 +14,7 @@ use super::filter::Filter;
 use super::jot;
 use super::keys::Command;
 use super::model::{Ask, Focus, Model, Prompt, Tab, View};
+use super::operator;
 use super::rows::Rows;
 use super::search::find;
 use super::sift::{self, Count};
@@ -86,7 +87,7 @@ fn judge(model: &mut Model, rows: &dyn Rows) {
     let Some(prompt) = &mut model.prompt else {
         return;
     };
-    if prompt.ask != Ask::Filter {
+    if !matches!(prompt.ask, Ask::Filter | Ask::Break) {
         return;
     }
     let text = prompt.typed.value();
@@ -161,6 +162,15 @@ fn apply(model: &mut Model, rows: &dyn Rows, effects: &mut Vec<Effect>) {
             // The line stays and says what is wrong.
             Err(_) => model.prompt = Some(prompt),
         },
+        Ask::Break => match Filter::parse(text) {
+            Ok(_) => operator::set_breakpoint(model, text, effects),
+            Err(_) => model.prompt = Some(prompt),
+        },
+        Ask::Rewind => {
+            if !operator::rewind(model, rows, text, effects) {
+                model.prompt = Some(prompt);
+            }
+        }
         Ask::Find => {
             if !text.is_empty() {
                 model.find = text.to_lowercase();
@@ -181,6 +191,7 @@ fn command(model: &mut Model, rows: &dyn Rows, text: &str, effects: &mut Vec<Eff
     let rest = rest.trim();
     match word {
         "" => {}
+        _ if operator::command(model, word, rest, effects) => {}
         "q" | "quit" => quit(model, rows, effects),
         "q!" => effects.push(Effect::Quit { save_as: None }),
         "w" | "write" if rest.is_empty() => model.say("where to? :w FILE", true),
@@ -200,7 +211,7 @@ fn command(model: &mut Model, rows: &dyn Rows, text: &str, effects: &mut Vec<Eff
         },
         _ if word.parse::<u32>().is_ok() => goto(model, rows, word),
         _ => model.say(
-            format!("unknown command: {word} (try :q :w FILE :goto N :offset N :help)"),
+            format!("unknown command: {word} (try :q :w FILE :goto N :offset N :reload :help)"),
             true,
         ),
     }
@@ -228,7 +239,7 @@ fn goto(model: &mut Model, rows: &dyn Rows, text: &str) {
 }
 
 /// Reads an offset: decimal, hexadecimal with `0x`, or with a unit.
-fn offset(text: &str) -> Option<u64> {
+pub(super) fn offset(text: &str) -> Option<u64> {
     if let Some(digits) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         return u64::from_str_radix(digits, 16).ok();
     }

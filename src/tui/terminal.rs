@@ -17,11 +17,12 @@ use ratatui::crossterm::event::{
     DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
 };
 use ratatui::crossterm::terminal::{
-    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 use ratatui::crossterm::{cursor, execute};
 use ratatui::layout::Size;
 
+use super::editor;
 use super::update::Drawn;
 
 /// The terminal in raw mode, on its alternate screen; given back on drop.
@@ -127,7 +128,10 @@ impl Terminal {
 
     /// Forgets what is on screen, so that the next frame draws everything.
     pub(super) fn clear(&mut self) -> io::Result<()> {
-        self.inner.clear()
+        // ratatui's own way asks where the cursor is, and fails where a terminal does not answer.
+        execute!(self.inner.backend_mut(), Clear(ClearType::All))?;
+        self.inner = ratatui::Terminal::new(CrosstermBackend::new(io::stdout()))?;
+        Ok(())
     }
 
     /// Gives a text to the terminal's clipboard (OSC 52) and to a file, whose name is returned: no
@@ -144,6 +148,20 @@ impl Terminal {
             execute!(self.inner.backend_mut(), command)?;
         }
         Ok(path.display().to_string())
+    }
+
+    /// Lends the terminal to the user's editor with `text` in a file that only he may read; returns what he
+    /// left there. `Err` outside: the terminal cannot be taken back.
+    pub(super) fn edit(&mut self, text: &[u8], mouse: bool) -> io::Result<Result<Vec<u8>, String>> {
+        give_back();
+        let edited = editor::edit(text);
+        TAKEN.store(true, Ordering::SeqCst);
+        take()?;
+        if mouse {
+            self.mouse(true)?;
+        }
+        self.clear()?;
+        Ok(edited)
     }
 
     /// Switches the terminal's reports of clicks and wheel.

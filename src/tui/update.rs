@@ -15,13 +15,14 @@ use super::compare::{Compared, Pair};
 use super::filter::Filter;
 use super::keys::{self, Command, Context};
 use super::menu::{self, Purpose};
-use super::model::{Ask, Focus, Model, PACKET_SORTS, Read, SESSION_SORTS, Side, Tab, View, Want};
-use super::navigate::{back, next_tab, open, open_breaker, turn};
+use super::model::{Ask, Focus, Model, PACKET_SORTS, Read, SESSION_SORTS, Tab, View, Want};
+use super::navigate::{back, follow, next_tab, open, open_breaker, other_body, turn};
+use super::operator::form;
 use super::rows::{Pause, Paused, Rows};
 use super::search::{self, find, problem};
 use super::seek::{Seek, Sought};
 use super::{Status, mouse, prompt, want};
-use super::{cover, found, jot, sift, sync, versus};
+use super::{cover, found, jot, operator, sift, sync, versus};
 
 pub use super::navigate::{fresh, show, show_offset, show_tab, step};
 pub use super::sift::is_busy;
@@ -48,8 +49,12 @@ pub enum Input {
     Sought(Result<Sought, String>),
     /// What came of [`Effect::Compare`].
     Compared(Pair, Result<Compared, String>),
-    /// What came of [`Effect::Save`], [`Effect::Copy`] or [`Effect::Annotate`]: a sentence either way.
+    /// What came of [`Effect::Save`], [`Effect::Copy`], [`Effect::Act`] or [`Effect::Annotate`]: a sentence either way.
     Saved(Result<String, String>),
+    /// Where rules and held messages stand.
+    Stand(Box<operator::Stand>),
+    /// What came of [`Effect::Editor`].
+    Edited(Result<Vec<u8>, String>),
     /// What only drawing can tell.
     Drawn(Drawn),
 }
@@ -80,6 +85,10 @@ pub enum Effect {
     Save(PathBuf),
     /// Give a text to the terminal's clipboard and to a file, and answer with [`Input::Saved`].
     Copy { what: &'static str, text: String },
+    /// Do something to rules or held messages, look again, and answer with [`Input::Saved`].
+    Act(operator::Act),
+    /// Open a text in the user's editor and answer with [`Input::Edited`].
+    Editor(Vec<u8>),
     /// Switch the terminal's mouse reports.
     Mouse(bool),
     /// Stop the process until the shell continues it.
@@ -156,11 +165,14 @@ fn take(model: &mut Model, rows: &dyn Rows, input: Input, effects: &mut Vec<Effe
     match input {
         Input::Key(key) if key.kind == KeyEventKind::Release => {}
         Input::Key(key) => {
-            for key in keys::split(&key, model.prompt.is_some()) {
+            for key in keys::split(&key, is_typing(model)) {
                 press(model, rows, &key, effects);
             }
         }
-        Input::Paste(text) => prompt::paste(model, rows, &text),
+        Input::Paste(text) => match &mut model.operator.form {
+            Some(form) => form::paste(form, &text),
+            None => prompt::paste(model, rows, &text),
+        },
         Input::Mouse(event) => mouse::update(model, rows, event),
         Input::Resize(size) => model.size = size,
         Input::Tick(now) => {
@@ -191,6 +203,10 @@ fn take(model: &mut Model, rows: &dyn Rows, input: Input, effects: &mut Vec<Effe
         Input::Sought(sought) => search::sought(model, rows, sought),
         Input::Saved(Ok(text)) => model.say(text, false),
         Input::Saved(Err(text)) => model.say(text, true),
+        Input::Stand(stand) => {
+            model.operator.take(*stand);
+        }
+        Input::Edited(text) => form::edited(model, text),
         Input::Drawn(drawn) => {
             search::drawn(model, drawn.found);
             model.detail.lines = drawn.detail_lines;
@@ -202,8 +218,14 @@ fn take(model: &mut Model, rows: &dyn Rows, input: Input, effects: &mut Vec<Effe
 
 /// Lists the contexts whose keys apply, the nearest first.
 pub fn contexts(model: &Model) -> Vec<Context> {
+    if model.operator.form.is_some() {
+        return vec![Context::Form];
+    }
     if model.prompt.is_some() {
         return vec![Context::Prompt];
+    }
+    if model.view == View::Rules {
+        return vec![Context::Rules, Context::Anywhere];
     }
     let mut contexts = Vec::new();
     if model.view == View::Versus {
@@ -236,8 +258,20 @@ pub fn contexts(model: &Model) -> Vec<Context> {
     contexts
 }
 
+/// Tells whether keys go into a text.
+fn is_typing(model: &Model) -> bool {
+    model.prompt.is_some() || model.operator.form.is_some()
+}
+
 fn press(model: &mut Model, rows: &dyn Rows, key: &KeyEvent, effects: &mut Vec<Effect>) {
     let command = keys::command(key, &contexts(model));
+    if command == Some(Command::AllOff) {
+        return operator::all_off(model, effects);
+    }
+    if model.operator.form.is_some() {
+        model.message = None;
+        return form::press(model, key, command, effects);
+    }
     if model.prompt.is_some() {
         prompt::press(model, rows, key, command, effects);
         return;
@@ -309,6 +343,15 @@ fn perform(model: &mut Model, rows: &dyn Rows, command: Command, effects: &mut V
         Command::NextDifference => versus::turn(model, false),
         Command::PreviousDifference => versus::turn(model, true),
         Command::Log => show(model, rows, View::Log),
+        Command::Rules => show(model, rows, View::Rules),
+        Command::ToggleRule => operator::toggle(model, effects),
+        Command::AllOff => operator::all_off(model, effects),
+        Command::Break => operator::breakpoint(model, rows, effects),
+        Command::Release => operator::release(model, rows, effects),
+        Command::ReleaseAll => operator::release_all(model, rows, effects),
+        Command::Kill => operator::kill(model, rows),
+        Command::Edit => operator::edit(model, rows),
+        Command::Answer => operator::answer(model, rows),
         Command::Filter => prompt::open(model, rows, Ask::Filter, None),
         Command::Find => prompt::open(model, rows, Ask::Find, None),
         Command::FindNext => find(model, rows, false, effects),
@@ -347,7 +390,13 @@ fn perform(model: &mut Model, rows: &dyn Rows, command: Command, effects: &mut V
         Command::Redraw => effects.push(Effect::Redraw),
         Command::Suspend => effects.push(Effect::Suspend),
         Command::Quit => quit(model, rows, effects),
-        Command::Apply | Command::Cancel | Command::Complete | Command::CompleteBack => {}
+        Command::Apply
+        | Command::Cancel
+        | Command::Complete
+        | Command::CompleteBack
+        | Command::OtherFace
+        | Command::NewLine
+        | Command::Editor => {}
     }
 }
 
@@ -366,6 +415,7 @@ fn page(model: &Model) -> usize {
         Focus::Packets => model.packets.height,
         Focus::Findings => model.found.list.height,
         Focus::Versus => model.versus.list.height,
+        Focus::Rules => model.operator.height,
         Focus::Detail if model.detail.tab == Tab::Hex => model.detail.height.saturating_sub(1),
         Focus::Detail => model.detail.height,
         Focus::Log => model.log.shown,
@@ -396,34 +446,6 @@ fn sort(model: &mut Model, rows: &dyn Rows, next: bool) {
     }
 }
 
-fn follow(model: &mut Model, rows: &dyn Rows) {
-    let list = match model.focus {
-        Focus::Log => {
-            model.log.follow = !model.log.follow;
-            sync::log_length(model, rows);
-            return;
-        }
-        Focus::Sessions => &mut model.sessions,
-        Focus::Findings => &mut model.found.list,
-        Focus::Versus => return,
-        Focus::Detail if model.view == View::Findings => &mut model.found.list,
-        Focus::Packets | Focus::Detail => &mut model.packets,
-    };
-    list.follow = !list.follow;
-    let on = list.follow;
-    if on {
-        list.select_newest();
-        fresh(model);
-        sync::follow_session(model, rows);
-    }
-    let text = if on {
-        "following: the newest row stays selected"
-    } else {
-        "no longer following"
-    };
-    model.say(text, false);
-}
-
 fn pause(model: &mut Model, rows: &dyn Rows) {
     if model.pause.take().is_none() {
         // What was looked at last is what is put aside.
@@ -431,18 +453,6 @@ fn pause(model: &mut Model, rows: &dyn Rows) {
         let in_flight = model.catalog.in_flight();
         model.pause = Some(Arc::new(Pause::take(rows, in_flight)));
     }
-}
-
-fn other_body(model: &mut Model, rows: &dyn Rows) {
-    let Some(exchange) = model.exchange(rows) else {
-        return;
-    };
-    model.detail.side = Some(match model.side(exchange) {
-        Side::Request => Side::Response,
-        Side::Response => Side::Request,
-    });
-    model.detail.offset = 0;
-    model.detail.hit = None;
 }
 
 /// Shows only what a filter takes.

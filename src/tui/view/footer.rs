@@ -87,7 +87,7 @@ fn keys(pen: &mut Pen<'_>, contexts: &[Context]) {
 /// Draws the line being typed; a filter also has what could follow above it and its verdict below.
 fn typed(buf: &mut Buffer, area: Rect, model: &Model, prompt: &Prompt) -> Option<Position> {
     let mut line = area;
-    let tall = prompt.ask == Ask::Filter && area.y >= 4;
+    let tall = matches!(prompt.ask, Ask::Filter | Ask::Break) && area.y >= 4;
     if tall {
         line.y -= 1;
     }
@@ -241,10 +241,14 @@ fn offers(pen: &mut Pen<'_>, prompt: &Prompt) {
 /// Returns label, remark and the remark's meaning.
 fn words(prompt: &Prompt) -> (&'static str, String, Role) {
     let (label, note) = match prompt.ask {
-        Ask::Filter => {
+        Ask::Filter | Ask::Break => {
+            let (label, empty) = match prompt.ask {
+                Ask::Break => ("hold: ", "empty holds every message"),
+                _ => ("filter: ", "empty shows all"),
+            };
             let (note, role) = match (&prompt.wrong, &prompt.count) {
                 (Some(wrong), _) => (wrong.message.clone(), Role::Error),
-                (None, None) => ("empty shows all".to_owned(), Role::Dim),
+                (None, None) => (empty.to_owned(), Role::Dim),
                 (None, Some(count)) => match (count.found, count.over) {
                     (0, true) => ("ok, but no match".to_owned(), Role::Warning),
                     (1, true) => ("ok: 1 packet".to_owned(), Role::Good),
@@ -252,20 +256,21 @@ fn words(prompt: &Prompt) -> (&'static str, String, Role) {
                     (some, false) => (format!("ok: {some} packets so far"), Role::Good),
                 },
             };
-            return ("filter: ", note, role);
+            return (label, note, role);
         }
         Ask::Find => (
             "find: ",
             "URL, packet, status, error; in the detail any text",
         ),
-        Ask::Command => (":", "q, w FILE, goto N, offset N, help"),
+        Ask::Rewind => ("next byte: ", "where in the file the client is to go on"),
+        Ask::Command => (":", "q, w FILE, goto N, offset N, reload, faults on, help"),
         Ask::Comment => ("comment: ", "empty: none  Esc: as it was"),
         Ask::SaveAs => ("save capture as: ", "empty: do not keep  Esc: stay"),
     };
     (label, note.to_owned(), Role::Dim)
 }
 
-fn skip_columns(text: &str, columns: usize) -> String {
+pub(super) fn skip_columns(text: &str, columns: usize) -> String {
     let mut gone = 0;
     text.chars()
         .skip_while(|c| {

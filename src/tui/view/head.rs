@@ -143,7 +143,7 @@ fn fields(out: &mut Vec<Line<'static>>, read: &Read, model: &Model, width: usize
     }
 }
 
-fn is_credential(line: &[u8]) -> bool {
+pub(super) fn is_credential(line: &[u8]) -> bool {
     let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
     let name = name.trim_ascii();
     CREDENTIALS
@@ -152,7 +152,7 @@ fn is_credential(line: &[u8]) -> bool {
 }
 
 /// Returns a line as text; of a masked one only the name, the scheme and the length.
-fn written(line: &[u8], hide: bool, folded: bool, look: Look) -> String {
+pub(super) fn written(line: &[u8], hide: bool, folded: bool, look: Look) -> String {
     if !hide {
         return visible(line, look.ascii);
     }

@@ -55,6 +55,7 @@ fn pieces(model: &Model, rows: &dyn Rows) -> Vec<Piece> {
     if model.pause.is_some() {
         pieces.push((format!("PAUSED, {} behind", model.behind), Role::Warning));
     }
+    operator(model, &mut pieces);
     match &model.status.recording {
         Some(recording) => match &recording.failed {
             Some(_) => pieces.push(("NOT RECORDING".to_owned(), Role::Error)),
@@ -75,6 +76,24 @@ fn pieces(model: &Model, rows: &dyn Rows) -> Vec<Piece> {
     let role = if problems > 0 { Role::Error } else { Role::Dim };
     pieces.push((count(problems, "error"), role));
     pieces
+}
+
+/// Says what the proxy does to the traffic.
+fn operator(model: &Model, pieces: &mut Vec<Piece>) {
+    let operator = &model.operator;
+    if !operator.held.is_empty() {
+        pieces.push((format!("{} HELD", operator.held.len()), Role::Warning));
+    }
+    if operator.breakpoint.is_some() {
+        pieces.push(("hold on".to_owned(), Role::Warning));
+    }
+    if operator.plugged && !operator.on {
+        pieces.push(("faults OFF".to_owned(), Role::Warning));
+    } else if !operator.rules.is_empty() {
+        let on = operator.count_on();
+        let role = if on > 0 { Role::Live } else { Role::Dim };
+        pieces.push((format!("faults {on} on"), role));
+    }
 }
 
 fn count(number: usize, what: &str) -> String {

@@ -19,6 +19,10 @@ const SIGNS: &[(&str, &str)] = &[
     ("none", "the connection ended without an answer"),
     ("proxy", "the proxy answered, not the server"),
     ("bad", "not readable as HTTP"),
+    (
+        "held",
+        "the packet waits for you (a e E X), with the time left",
+    ),
     ("*  \"", "the packet is marked, commented"),
     ("next", "the next byte that the server asks for"),
     (
@@ -79,7 +83,9 @@ fn lines() -> Vec<(String, String, bool)> {
         (Context::Coverage, "In the coverage"),
         (Context::Findings, "In the findings"),
         (Context::Versus, "In a comparison"),
+        (Context::Rules, "In the rules"),
         (Context::Prompt, "While typing"),
+        (Context::Form, "While editing a held message"),
     ] {
         lines.push((title.to_owned(), String::new(), true));
         for row in TABLE.iter().filter(|row| row.context == context) {

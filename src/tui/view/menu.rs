@@ -31,6 +31,8 @@ pub(super) fn draw(buf: &mut Buffer, model: &Model) {
         Purpose::Only => " Show only rows with ",
         Purpose::Without => " Hide rows with ",
         Purpose::Copy => " Copy ",
+        Purpose::Respond => " Answer in place of the server ",
+        Purpose::Kill => " Reset both ends? ",
     };
     let title = Line::styled(title, style(look, Role::Strong));
     let inner = pane(buf, area, look, true, title);

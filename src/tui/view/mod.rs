@@ -9,6 +9,7 @@
 //! +-Story-Head-Hex-Timing-------------------------------------+   below 16 lines, or zoomed: the
 //! | the selected packet                                       |   pane that has the focus, alone
 //! +-----------------------------------------------------------+
+//! | held: the messages that wait for the operator, if any     |
 //! | footer: the line being typed, a message, or the keys      |
 //! +-----------------------------------------------------------+
 //! ```
@@ -20,14 +21,17 @@ mod coverage;
 mod detail;
 mod findings;
 mod footer;
+mod form;
 mod head;
 mod header;
+mod held;
 mod help;
 mod hex;
 mod log;
 mod menu;
 mod packets;
 mod paint;
+mod rules;
 mod sessions;
 mod story;
 mod timing;
@@ -82,10 +86,19 @@ fn draw_rows(frame: &mut Frame<'_>, model: &Model, rows: &dyn Rows) -> Drawn {
     if let Some(area) = layout.cover {
         coverage::draw(buf, area, model, rows);
     }
+    if let Some(area) = layout.rules {
+        rules::draw(buf, area, model, rows);
+    }
+    if let Some(area) = layout.held {
+        held::draw(buf, area, model, rows);
+    }
     if let Some(area) = layout.log {
         drawn.log = log::draw(buf, area, model, rows);
     }
-    let cursor = footer::draw(buf, layout.footer, model);
+    let mut cursor = footer::draw(buf, layout.footer, model);
+    if let Some(form) = &model.operator.form {
+        cursor = form::draw(buf, model, form);
+    }
     menu::draw(buf, model);
     drawn.help_lines = help::draw(buf, model);
     if let Some(cursor) = cursor {

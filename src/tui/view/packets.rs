@@ -166,7 +166,9 @@ fn packet_row(mut pen: Pen<'_>, model: &Model, rows: &dyn Rows, exchange: &Excha
         Align::Left,
     );
     pen.skip(1);
-    if is_in_flight(exchange) && exchange.status.is_none() {
+    if let Some(held) = super::rules::held_sign(model, exchange) {
+        pen.cell(24, &held, Role::Warning, Align::Left);
+    } else if is_in_flight(exchange) && exchange.status.is_none() {
         progress(&mut pen, model, exchange);
     } else {
         let status = exchange

@@ -7,13 +7,17 @@
 
 pub mod rows;
 
+use bitstap::fault::Control;
 use bitstap::tui::model::Model;
+use bitstap::tui::operator;
 use bitstap::tui::update::{Drawn, Effect, Input, update};
 use bitstap::tui::{Look, Recording, Status, view};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::layout::Size;
+
+use std::sync::Arc;
 
 use rows::{MIB, Made, answer, ms};
 
@@ -36,6 +40,8 @@ pub struct Screen {
     pub rows: Made,
     /// Effects that are not reads, in order.
     pub effects: Vec<Effect>,
+    /// Whom acts are asked of, as the loop does it.
+    pub control: Option<Arc<dyn Control>>,
 }
 
 impl Screen {
@@ -48,6 +54,7 @@ impl Screen {
             model: Model::new(look, Size::new(width, height)),
             rows,
             effects: Vec::new(),
+            control: None,
         };
         screen.send(Input::Status(Box::new(live_status())));
         screen.send(Input::Tick(ms(47_000)));
@@ -68,8 +75,24 @@ impl Screen {
                     self.effects.push(Effect::Annotate(event));
                     self.send(Input::Saved(Ok("written".into())));
                 }
+                Effect::Act(act) => {
+                    let done = operator::perform(self.control.as_deref(), act.clone());
+                    self.effects.push(Effect::Act(act));
+                    self.look();
+                    self.send(Input::Saved(done));
+                }
                 other => self.effects.push(other),
             }
+        }
+    }
+
+    /// Looks where rules and held messages stand, as the loop does.
+    pub fn look(&mut self) {
+        if let Some(control) = &self.control {
+            let about = operator::about(&self.model, &self.rows);
+            let about = about.filter(|_| operator::asks_why(&self.model));
+            let stand = operator::look(&**control, about);
+            self.send(Input::Stand(Box::new(stand)));
         }
     }
 
@@ -163,6 +186,7 @@ fn named_key(name: &str) -> KeyEvent {
         "Backspace" => KeyCode::Backspace,
         "F1" => KeyCode::F(1),
         "F3" => KeyCode::F(3),
+        "F4" => KeyCode::F(4),
         other => panic!("no key is called {other}"),
     };
     KeyEvent::new(code, KeyModifiers::NONE)
