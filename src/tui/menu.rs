@@ -11,7 +11,7 @@ use super::keys::Command;
 use super::model::{Focus, Model, View};
 use super::rows::Rows;
 use super::update::{Effect, refilter};
-use super::{copy, found};
+use super::{copy, found, job};
 
 /// What choosing does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub enum Purpose {
     /// Narrows the filter to rows without it.
     Without,
     Copy,
+    /// Asks for the name of a file to write it to.
+    Export,
 }
 
 /// One line of a menu.
@@ -107,6 +109,10 @@ fn choose(model: &mut Model, rows: &dyn Rows, effects: &mut Vec<Effect>) {
                 Err(why) => model.say(why, true),
             }
             return;
+        }
+        Purpose::Export => {
+            let choice = choice.clone();
+            return job::choose(model, rows, &choice);
         }
         Purpose::Only => filter_by(&before, choice.name, &choice.value),
         Purpose::Without => exclude(&before, choice.name, &choice.value),

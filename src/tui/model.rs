@@ -17,6 +17,7 @@ use super::compare::{Compared, Pair};
 use super::cover::Cover;
 use super::filter::{Filter, session_of};
 use super::found::{self, Found};
+use super::job::Jobs;
 use super::list::List;
 use super::menu::Menu;
 use super::rows::{Pause, Rows};
@@ -102,6 +103,12 @@ pub enum Ask {
     Command,
     /// What to write about a packet.
     Comment,
+    /// Where to a session is to be replayed.
+    Replay,
+    /// Where to a packet is to be sent again.
+    Resend,
+    /// The name of an export.
+    Export,
     /// Where to save the temporary capture, before leaving.
     SaveAs,
 }
@@ -119,7 +126,7 @@ pub struct Prompt {
     pub offers: Vec<Completion>,
     /// An offer is in the line: which, and what was there before with the cursor's place.
     pub cycle: Option<(usize, String, usize)>,
-    /// Comment: the packet that it is about.
+    /// Comment: the packet that it is about; replay: the number of the session or packet.
     pub row: Option<u32>,
 }
 
@@ -220,6 +227,7 @@ pub struct Model {
     pub help: Option<usize>,
     pub help_lines: usize,
     pub menu: Option<Menu>,
+    pub jobs: Jobs,
     /// Version of what people wrote at the last look.
     pub annotated: u64,
     pub pause: Option<Arc<Pause>>,
@@ -279,6 +287,7 @@ impl Model {
             help: None,
             help_lines: 0,
             menu: None,
+            jobs: Jobs::default(),
             annotated: 0,
             pause: None,
             behind: 0,

@@ -17,6 +17,9 @@ pub(super) fn update(model: &mut Model, rows: &dyn Rows, event: MouseEvent) {
     if !model.mouse || model.prompt.is_some() || model.help.is_some() || model.menu.is_some() {
         return;
     }
+    if model.jobs.is_open() {
+        return;
+    }
     let place = Position::new(event.column, event.row);
     let Some((pane, area)) = pane_at(model, place) else {
         return;

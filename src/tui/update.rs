@@ -13,6 +13,7 @@ use crate::event::Event;
 
 use super::compare::{Compared, Pair};
 use super::filter::Filter;
+use super::job::{self, Order, Told};
 use super::keys::{self, Command, Context};
 use super::menu::{self, Purpose};
 use super::model::{Ask, Focus, Model, PACKET_SORTS, Read, SESSION_SORTS, Side, Tab, View, Want};
@@ -50,6 +51,8 @@ pub enum Input {
     Compared(Pair, Result<Compared, String>),
     /// What came of [`Effect::Save`], [`Effect::Copy`] or [`Effect::Annotate`]: a sentence either way.
     Saved(Result<String, String>),
+    /// How far a job is.
+    Job(Told),
     /// What only drawing can tell.
     Drawn(Drawn),
 }
@@ -80,6 +83,10 @@ pub enum Effect {
     Save(PathBuf),
     /// Give a text to the terminal's clipboard and to a file, and answer with [`Input::Saved`].
     Copy { what: &'static str, text: String },
+    /// Begin what takes a while; [`Input::Job`] tells how far it is.
+    Begin(Order),
+    /// Stop it.
+    StopJob,
     /// Switch the terminal's mouse reports.
     Mouse(bool),
     /// Stop the process until the shell continues it.
@@ -191,6 +198,7 @@ fn take(model: &mut Model, rows: &dyn Rows, input: Input, effects: &mut Vec<Effe
         Input::Sought(sought) => search::sought(model, rows, sought),
         Input::Saved(Ok(text)) => model.say(text, false),
         Input::Saved(Err(text)) => model.say(text, true),
+        Input::Job(told) => job::told(model, told),
         Input::Drawn(drawn) => {
             search::drawn(model, drawn.found);
             model.detail.lines = drawn.detail_lines;
@@ -243,6 +251,9 @@ fn press(model: &mut Model, rows: &dyn Rows, key: &KeyEvent, effects: &mut Vec<E
         return;
     }
     model.message = None;
+    if job::press(model, key, command, effects) {
+        return;
+    }
     if model.menu.is_some() {
         let digit = match key.code {
             KeyCode::Char(c) => c.to_digit(10).and_then(|digit| usize::try_from(digit).ok()),
@@ -318,6 +329,9 @@ fn perform(model: &mut Model, rows: &dyn Rows, command: Command, effects: &mut V
         Command::Only => menu::open(model, rows, Purpose::Only),
         Command::Without => menu::open(model, rows, Purpose::Without),
         Command::Copy => menu::open(model, rows, Purpose::Copy),
+        Command::Replay => job::replay(model, rows),
+        Command::Resend => job::resend(model, rows),
+        Command::Export => job::export(model, rows),
         Command::Mark => jot::mark(model, rows, effects),
         Command::NextMark => jot::next(model, rows),
         Command::Comment => jot::comment(model, rows),

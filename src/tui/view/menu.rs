@@ -31,6 +31,7 @@ pub(super) fn draw(buf: &mut Buffer, model: &Model) {
         Purpose::Only => " Show only rows with ",
         Purpose::Without => " Hide rows with ",
         Purpose::Copy => " Copy ",
+        Purpose::Export => " Export ",
     };
     let title = Line::styled(title, style(look, Role::Strong));
     let inner = pane(buf, area, look, true, title);

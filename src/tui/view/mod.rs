@@ -24,6 +24,7 @@ mod head;
 mod header;
 mod help;
 mod hex;
+mod job;
 mod log;
 mod menu;
 mod packets;
@@ -87,6 +88,7 @@ fn draw_rows(frame: &mut Frame<'_>, model: &Model, rows: &dyn Rows) -> Drawn {
     }
     let cursor = footer::draw(buf, layout.footer, model);
     menu::draw(buf, model);
+    job::draw(buf, model);
     drawn.help_lines = help::draw(buf, model);
     if let Some(cursor) = cursor {
         frame.set_cursor_position(cursor);
