@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::bits::check::Profile;
 use crate::peer::{Demo, DemoConfig, Scene, scenes};
 use crate::relay::{Config, Relay, Upstream};
 
+use super::check::Documents;
 use super::failure::{Failure, WithHint};
 use super::faults::{self, InForce};
 use super::output::Format;
@@ -78,7 +78,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
         until: Until::default(),
         // On a screen, packets can be held.
         rules,
-        profile: Profile::Windows,
+        by: Documents::default(),
         format: args.format,
         appearance: args.appearance,
     };

@@ -29,6 +29,17 @@ impl Failure {
         self
     }
 
+    /// Returns the error with its causes, without the hint.
+    pub(super) fn sentence(&self) -> String {
+        let causes: Vec<String> = self.error.chain().map(ToString::to_string).collect();
+        causes.join(": ")
+    }
+
+    /// Returns what to try.
+    pub(super) fn tip(self) -> Option<String> {
+        self.hint
+    }
+
     /// Tells whether the error is one of type `E` for which `test` holds.
     pub(super) fn is<E: std::error::Error + Send + Sync + 'static>(
         &self,
@@ -56,8 +67,7 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let causes: Vec<String> = self.error.chain().map(ToString::to_string).collect();
-        writeln!(f, "error: {}", causes.join(": "))?;
+        writeln!(f, "error: {}", self.sentence())?;
         if let Some(hint) = &self.hint {
             writeln!(f, "hint: {hint}")?;
         }

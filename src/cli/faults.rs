@@ -69,29 +69,33 @@ struct Shared {
 }
 
 impl Args {
+    /// Puts in force what recorded runs tell of.
+    pub(super) fn repeat(captures: &[PathBuf]) -> Result<InForce, Failure> {
+        let (rules, seed) = recorded_rules(captures)?;
+        Ok(InForce::new(rules, seed, Self::default(), true))
+    }
+
     /// Reads the rules and puts them in force.
     pub(super) fn put_in_force(self) -> Result<InForce, Failure> {
         let loaded = self.rules.is_some() || self.rules_from.is_some();
         let (rules, recorded) = match (&self.rules, &self.rules_from) {
             (Some(path), _) => (rules::load(path)?, None),
             (None, Some(capture)) => {
-                let (seed, text) = recorded(capture)?;
-                let rules = fault::parse(&text).map_err(|errors| {
-                    let first = errors.first().map(ToString::to_string).unwrap_or_default();
-                    Failure::new(format!(
-                        "the rules recorded in {} cannot be read: {first}",
-                        capture.display()
-                    ))
-                    .hint("they were written by another version of bitstap")
-                })?;
+                let (rules, seed) = recorded_rules(std::slice::from_ref(capture))?;
                 (rules, Some(seed))
             }
             (None, None) => (RuleSet::default(), None),
         };
         let seed = self.seed.or(recorded).or(rules.seed);
         let seed = seed.unwrap_or_else(fresh_seed);
+        Ok(InForce::new(rules, seed, self, loaded))
+    }
+}
+
+impl InForce {
+    fn new(rules: RuleSet, seed: u64, args: Args, loaded: bool) -> Self {
         let shared = Arc::new(Shared {
-            file: self.rules,
+            file: args.rules,
             seed,
             rules: Mutex::new(rules.clone()),
             due: Mutex::default(),
@@ -107,13 +111,13 @@ impl Args {
             again.tell(vec![remark(text, board.now())]);
             done
         });
-        Ok(InForce {
+        Self {
             loaded,
             seed,
             board: Arc::new(board),
             shared,
-            junit: self.junit,
-        })
+            junit: args.junit,
+        }
     }
 }
 
@@ -123,9 +127,27 @@ fn fresh_seed() -> u64 {
     drawn % 1_000_000_000
 }
 
-/// Finds the rules that a capture tells of.
-fn recorded(capture: &PathBuf) -> Result<(u64, String), Failure> {
-    let mut source = Source::open(std::slice::from_ref(capture))?;
+/// Reads the rules and the seed that captures tell of.
+fn recorded_rules(captures: &[PathBuf]) -> Result<(RuleSet, u64), Failure> {
+    let names: Vec<String> = captures
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    let names = names.join(" ");
+    let (seed, text) = recorded(captures, &names)?;
+    let rules = fault::parse(&text).map_err(|errors| {
+        let first = errors.first().map(ToString::to_string).unwrap_or_default();
+        Failure::new(format!(
+            "the rules recorded in {names} cannot be read: {first}"
+        ))
+        .hint("they were written by another version of bitstap")
+    })?;
+    Ok((rules, seed))
+}
+
+/// Finds the rules that captures tell of.
+fn recorded(captures: &[PathBuf], names: &str) -> Result<(u64, String), Failure> {
+    let mut source = Source::open(captures)?;
     let mut found = Recorded::default();
     while let Some(step) = source.next().transpose()? {
         if let Step::Event { event, .. } = &step
@@ -134,10 +156,8 @@ fn recorded(capture: &PathBuf) -> Result<(u64, String), Failure> {
             return Ok(rules);
         }
     }
-    Err(
-        Failure::new(format!("{} tells of no rules", capture.display()))
-            .hint("only captures of `bitstap proxy --rules FILE` hold rules and seed"),
-    )
+    Err(Failure::new(format!("{names} tells of no rules"))
+        .hint("only captures of `bitstap proxy --rules FILE` hold rules and seed"))
 }
 
 fn remark(text: String, at: Duration) -> Event {
@@ -199,6 +219,12 @@ impl InForce {
     /// Tells whether the user brought rules.
     pub(super) fn is_loaded(&self) -> bool {
         self.loaded
+    }
+
+    /// Returns the names of the rules in force now.
+    pub(super) fn names(&self) -> Vec<String> {
+        let rules = self.shared.lock();
+        rules.rules.iter().map(|rule| rule.name.clone()).collect()
     }
 
     /// Returns the seed, where there are rules that could draw from it.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
@@ -17,7 +18,7 @@ use crate::timeline::Remark;
 use super::failure::{Failure, WithHint};
 use super::output::{Format, Output};
 use super::recorded::Recorded;
-use super::serve::resolve;
+use super::serve::{files, resolve};
 use super::stage::{self, Until};
 use super::{proxy, signal};
 
@@ -33,6 +34,12 @@ pub(super) struct Args {
     /// Address to listen on; port 0 takes a free one; repeatable
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8081")]
     listen: Vec<String>,
+    /// Certificate chain (PEM); serves https
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Private key (PEM) of the certificate
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
     /// Keep received files below this directory (else they are counted and hashed only); none is overwritten
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
@@ -52,7 +59,7 @@ pub(super) struct Args {
 
 /// Runs the subcommand.
 pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
-    let recorded = Recorded::read(&args.files)?;
+    let recorded = Recorded::read(&args.files, &AtomicBool::new(false))?;
     let runtime = stage::runtime()?;
     let (start, start_ns) = stage::clocks();
     let format = Format {
@@ -71,6 +78,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     let told = Mutex::new(Told::default());
     let config = MockConfig {
         listen,
+        tls: files(args.tls_cert, args.tls_key),
         folder: args.dir,
         timing: args.timing,
         on_notice: Some(Arc::new(move |notice: &Notice| {
@@ -86,7 +94,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     };
     let bound = runtime.block_on(Mock::bind(recorded.recording.clone(), config));
     let mock = bound.hint(|| {
-        "the port must be free (--listen ADDR:0 takes any), and the folder of --dir must exist"
+        "the port must be free (--listen ADDR:0 takes any), the folder of --dir must exist, and certificate and key be PEM files of one pair"
             .to_owned()
     })?;
     let mut notes = recorded.notes.clone();

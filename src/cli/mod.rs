@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod errand;
 mod failure;
 mod faults;
 mod kept;
@@ -14,6 +15,7 @@ mod output;
 mod record;
 mod recorded;
 mod rehearsal;
+mod repeat;
 mod sieve;
 mod signal;
 mod source;

@@ -109,7 +109,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
         start_ns,
         until: whole,
         rules,
-        profile: args.by.profile(),
+        by: args.by,
         format: args.format,
         appearance: args.appearance,
     };

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::extract::{Extraction, FileRow, Manifest};
 use crate::peer::recording::{FileKind, RecordedFile, Recording};
@@ -26,16 +27,21 @@ pub(super) struct Recorded {
 }
 
 impl Recorded {
-    /// Reads captures twice: for their rows, then for their files.
-    pub(super) fn read(paths: &[PathBuf]) -> Result<Self, Failure> {
+    /// Reads captures twice, for their rows, then for their files; an error once `stop` is set.
+    ///
+    /// A capture may grow meanwhile: what comes after the first reading is left alone.
+    pub(super) fn read(paths: &[PathBuf], stop: &AtomicBool) -> Result<Self, Failure> {
         let mut source = Source::open(paths)?;
         let start_ns = source.start_ns();
         let mut kept = Kept::of(&source)?;
         let mut timeline = Timeline::new();
         let mut notes = Vec::new();
+        let mut events = 0_u64;
         while let Some(step) = source.next() {
+            check(stop)?;
             match step? {
                 Step::Event { event, position } => {
+                    events += 1;
                     let position = store(kept.copy.as_mut(), &event, position)?;
                     timeline.apply(&event, position);
                 }
@@ -51,8 +57,12 @@ impl Recorded {
         let files = folder.path().join("files");
         let mut extraction = Extraction::begin(&timeline, &files)?;
         let mut source = Source::open(paths)?;
-        while let Some(step) = source.next() {
+        while events > 0
+            && let Some(step) = source.next()
+        {
+            check(stop)?;
             if let Step::Event { event, .. } = step? {
+                events -= 1;
                 extraction.apply(&event)?;
             }
         }
@@ -82,6 +92,13 @@ impl Recorded {
             .map(|session| session.no)
             .collect()
     }
+}
+
+fn check(stop: &AtomicBool) -> Result<(), Failure> {
+    if stop.load(Ordering::Relaxed) {
+        return Err(Failure::new("stopped"));
+    }
+    Ok(())
 }
 
 /// Returns one file for each session and kind: a whole one, else the one that holds most; of equals the latest.

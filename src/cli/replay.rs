@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use clap::ValueEnum;
@@ -11,6 +12,7 @@ use crate::peer::{Credentials, Error, ReplayConfig, replay};
 
 use super::failure::Failure;
 use super::recorded::Recorded;
+use super::repeat::Repeat;
 use super::serve::credentials;
 use super::transfer::{self, tell};
 use super::{sieve, signal, stage, unit};
@@ -18,7 +20,7 @@ use super::{sieve, signal, stage, unit};
 /// Play the client of a capture to a live server, and compare what the server answers
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  bitstap replay upload.pcapng --to http://127.0.0.1:8081\n  bitstap replay windows.pcap.gz --to https://bits.example/again/ --ca corp-root.pem --session 3 --speed recorded\n  bitstap replay upload.pcapng --to http://127.0.0.1:8081 --format junit > replay.xml\n\nExit code 1: the live server did something otherwise than the recorded one. docs/replay.md says what counts."
+    after_help = "Examples:\n  bitstap replay upload.pcapng --to http://127.0.0.1:8081\n  bitstap replay windows.pcap.gz --to https://bits.example/again/ --ca corp-root.pem --session 3 --speed recorded\n  bitstap replay upload.pcapng --to http://127.0.0.1:8081 --format junit > replay.xml\n  bitstap replay lost-ack.pcapng --to http://127.0.0.1:8081 --same-faults\n\nExit code 1: the live server did something otherwise than the recorded one. docs/replay.md says what counts."
 )]
 pub(super) struct Args {
     /// Captures: pcapng or pcap, also gzipped, of bitstap or of any other program; several are merged by time
@@ -39,6 +41,9 @@ pub(super) struct Args {
     /// Send Fragments of this size instead of the recorded ones
     #[arg(long, value_name = "SIZE", value_parser = fragment_size)]
     fragment_size: Option<u64>,
+    /// Disturb the replay by the rules and the seed of the recorded run, as the run itself was disturbed
+    #[arg(long)]
+    same_faults: bool,
     /// Trust the authorities in this PEM file, and no others
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
@@ -85,7 +90,7 @@ enum Format {
 /// Runs the subcommand.
 pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     let filter = args.filter.as_deref().map(sieve::parse).transpose()?;
-    let recorded = Recorded::read(&args.files)?;
+    let recorded = Recorded::read(&args.files, &AtomicBool::new(false))?;
     let mut choice = Choice {
         sessions: args.session.into_iter().collect(),
         without_auth: args.without_auth,
@@ -112,8 +117,21 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     config.retry_delay = args.retry_delay;
     config.retries = args.retries;
     config.stop = signal::token()?;
+    let repeat = if args.same_faults {
+        let server = config.server().map_err(explain)?;
+        let authority = config.authority.as_deref();
+        let repeat = Repeat::start(&runtime, &args.files, server, authority)?;
+        config.via = Some(repeat.address());
+        Some(repeat)
+    } else {
+        None
+    };
     let played = runtime.block_on(replay(&recorded.recording, &config));
     let mut report = played.map_err(explain)?;
+    if let Some(repeat) = repeat {
+        let fired = repeat.finish(&runtime, &recorded.recording.timeline)?;
+        report.notes.extend(fired);
+    }
     report.notes.splice(0..0, recorded.notes);
     let format = if args.json { Format::Json } else { args.format };
     let names: Vec<String> = args
@@ -138,7 +156,7 @@ fn rendered(report: &Report, format: Format, capture: &str) -> String {
 }
 
 /// Adds what to try.
-fn explain(error: Error) -> Failure {
+pub(super) fn explain(error: Error) -> Failure {
     let hint = match &error {
         Error::NothingToPlay { .. } => {
             "`bitstap view --headless FILE` shows what the capture holds"

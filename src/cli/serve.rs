@@ -100,10 +100,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     let config = ServerConfig {
         root: args.root,
         listen,
-        tls: match (args.tls_cert, args.tls_key) {
-            (Some(certificates), Some(key)) => Some(TlsFiles { certificates, key }),
-            _ => None,
-        },
+        tls: files(args.tls_cert, args.tls_key),
         host_id: args.host_id.map(|name| HostId {
             name,
             fallback: args.host_id_fallback,
@@ -183,6 +180,14 @@ pub(super) fn resolve(address: &str) -> Result<SocketAddr, Failure> {
         .map_err(|_| unknown().hint(hint))?
         .next()
         .ok_or_else(|| unknown().hint(hint))
+}
+
+/// Returns what TLS is served with, where both files are given.
+pub(super) fn files(certificates: Option<PathBuf>, key: Option<PathBuf>) -> Option<TlsFiles> {
+    Some(TlsFiles {
+        certificates: certificates?,
+        key: key?,
+    })
 }
 
 /// Reads `user:password`.

@@ -11,13 +11,14 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::bits::check::Profile;
 use crate::capture::{CaptureFile, Options, Writer};
 use crate::relay::{Outlet, Relay, queue};
 use crate::report::json::Ready;
 use crate::timeline::{Chunk, ReadBack, Span, Timeline};
 use crate::tui::{self, Annotate, Ended, Look, Recording, Save, Screen, Status};
 
+use super::check::Documents;
+use super::errand::Origin;
 use super::failure::{Failure, WithHint};
 use super::faults::InForce;
 use super::output::{Format, Output};
@@ -79,7 +80,7 @@ pub(super) struct Plan {
     pub(super) until: Until,
     /// The rules that the relay asks, if any.
     pub(super) rules: Option<InForce>,
-    pub(super) profile: Profile,
+    pub(super) by: Documents,
     pub(super) format: Format,
     pub(super) appearance: Appearance,
 }
@@ -123,6 +124,7 @@ impl Plan {
     fn status(&self, store: &Store) -> Status {
         Status {
             title: self.title(),
+            upstream: Some(self.upstream.clone()),
             log: self.security.notices.clone(),
             recording: store.shown().map(|path| Recording {
                 path,
@@ -196,7 +198,7 @@ impl Stage {
         for notice in &plan.security.notices {
             say(notice);
         }
-        let timeline = Arc::new(RwLock::new(Timeline::with_profile(plan.profile)));
+        let timeline = Arc::new(RwLock::new(Timeline::with_profile(plan.by.profile())));
         let status = Arc::new(Mutex::new(plan.status(&store)));
         let stop = CancellationToken::new();
         let screen_stop = Arc::new(AtomicBool::new(false));
@@ -237,6 +239,10 @@ impl Stage {
         let driver = runtime.spawn(driver(stop.clone()));
 
         let ended = if let Some(annotate) = annotate {
+            let origin = Origin {
+                files: store.file.iter().cloned().collect(),
+                by: plan.by,
+            };
             let shown = tui::run(Screen {
                 timeline,
                 status: status.clone(),
@@ -246,6 +252,7 @@ impl Stage {
                 save: store.saver(),
                 control,
                 annotate,
+                begin: origin.errands(),
                 follow: true,
                 filter: String::new(),
             });

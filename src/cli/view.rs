@@ -15,6 +15,7 @@ use crate::timeline::{Remark, Timeline};
 use crate::tui::{self, Annotate, Screen, Status};
 
 use super::check::Documents;
+use super::errand::Origin;
 use super::failure::Failure;
 use super::kept::{Kept, store};
 use super::output::{Format, Output};
@@ -158,6 +159,10 @@ fn on_screen(args: &Args, source: Source, stop: &Arc<AtomicBool>) -> Result<Exit
             })
             .context("cannot start reading")?
     };
+    let origin = Origin {
+        files: args.files.clone(),
+        by: args.by,
+    };
     let shown = tui::run(Screen {
         timeline,
         status,
@@ -167,6 +172,7 @@ fn on_screen(args: &Args, source: Source, stop: &Arc<AtomicBool>) -> Result<Exit
         save: None,
         control: None,
         annotate: annotate.boxed(),
+        begin: origin.errands(),
         follow: args.follow,
         filter: args.filter.clone().unwrap_or_default(),
     });

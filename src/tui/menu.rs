@@ -11,7 +11,7 @@ use super::keys::Command;
 use super::model::{Focus, Model, View};
 use super::rows::Rows;
 use super::update::{Effect, refilter};
-use super::{copy, found, operator};
+use super::{copy, found, job, operator};
 
 /// What choosing does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub enum Purpose {
     Respond,
     /// Resets a connection.
     Kill,
+    /// Asks for the name of a file to write it to.
+    Export,
 }
 
 /// One line of a menu.
@@ -120,6 +122,10 @@ fn choose(model: &mut Model, rows: &dyn Rows, effects: &mut Vec<Effect>) {
         }
         Purpose::Respond | Purpose::Kill => {
             return operator::chosen(model, rows, menu.purpose, menu.at, effects);
+        }
+        Purpose::Export => {
+            let choice = choice.clone();
+            return job::choose(model, rows, &choice);
         }
         Purpose::Only => filter_by(&before, choice.name, &choice.value),
         Purpose::Without => exclude(&before, choice.name, &choice.value),

@@ -11,6 +11,7 @@ pub mod cover;
 mod editor;
 mod filter;
 pub mod found;
+pub mod job;
 mod jot;
 pub mod keys;
 mod layout;
@@ -49,6 +50,7 @@ use crate::fault::Control;
 use crate::timeline::filter::HeadsOf;
 use crate::timeline::{ReadBack, Timeline};
 use filter::Filter;
+use job::{Begin, Job};
 use model::Model;
 use rows::WithHeads;
 use terminal::Terminal;
@@ -61,6 +63,8 @@ pub struct Status {
     pub title: String,
     /// File that is being recorded, its size in bytes, and whether recording stopped by an error.
     pub recording: Option<Recording>,
+    /// Server that a replay goes to where the user names no other.
+    pub upstream: Option<String>,
     /// The capture is a temporary one: the user is asked at quit where to save it.
     pub temporary: bool,
     /// No event will follow (a file was read to its end, the demo is over).
@@ -110,6 +114,8 @@ pub struct Screen {
     /// The rules of the running proxy; `None` where nothing runs.
     pub control: Option<Arc<dyn Control>>,
     pub annotate: Annotate,
+    /// Begins what takes a while; ends it when dropped.
+    pub begin: Begin,
     /// Begins with the newest session selected, as `F` does, until the user goes elsewhere.
     pub follow: bool,
     /// The filter to begin with; one that is none shows everything.
@@ -165,6 +171,8 @@ struct Running {
     drawn: Instant,
     ticked: Instant,
     heads: HeadsOf<Arc<dyn ReadBack + Send + Sync>>,
+    /// What takes a while and is under way.
+    job: Option<Arc<Job>>,
     /// This moment was `zero` after the capture's start.
     started: Instant,
     zero: Duration,
@@ -191,6 +199,7 @@ impl Running {
         model.filter = Filter::parse(&screen.filter).unwrap_or_default();
         Ok(Self {
             heads: HeadsOf::new(Arc::clone(&screen.read_back)),
+            job: None,
             screen,
             terminal,
             model,
@@ -262,6 +271,7 @@ impl Running {
             self.feed(Input::Rows);
         }
         self.work();
+        self.hear_job();
         let now = clock();
         if now.duration_since(self.ticked) < TICK {
             return;
@@ -295,6 +305,20 @@ impl Running {
         let stand = operator::look(&**control, about);
         drop(timeline);
         self.dirty |= self.model.operator.take(stand);
+    }
+
+    /// Takes in how far the job is.
+    fn hear_job(&mut self) {
+        let Some(told) = self.job.as_ref().map(|job| job.told()) else {
+            return;
+        };
+        if told.end.is_some() {
+            self.job = None;
+        }
+        let known = self.model.jobs.running.as_ref();
+        if known.is_some_and(|(_, known)| *known != told) {
+            self.feed(Input::Job(told));
+        }
     }
 
     /// Does for half a frame's time what is left to do.
@@ -376,6 +400,17 @@ impl Running {
                     let answer = Input::Edited(edited);
                     update::update(&mut self.model, &*read(&timeline), answer);
                 }
+                Effect::Begin(order) => {
+                    let job = Arc::new(Job::default());
+                    job.tell(&order.doing(), 0, None);
+                    self.job = Some(Arc::clone(&job));
+                    (self.screen.begin)(order, job);
+                }
+                Effect::StopJob => {
+                    if let Some(job) = &self.job {
+                        job.stop();
+                    }
+                }
                 Effect::Mouse(on) => self.terminal.mouse(on)?,
                 Effect::Redraw => self.terminal.clear()?,
                 Effect::Suspend => self.terminal.suspend(self.model.mouse)?,
@@ -409,6 +444,7 @@ fn differs(one: &Status, other: &Status) -> bool {
     one.log.len() != other.log.len()
         || one.recording != other.recording
         || one.title != other.title
+        || one.upstream != other.upstream
         || (one.ended, one.temporary, one.skipped) != (other.ended, other.temporary, other.skipped)
 }
 

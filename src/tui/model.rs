@@ -17,6 +17,7 @@ use super::compare::{Compared, Pair};
 use super::cover::Cover;
 use super::filter::{Filter, session_of};
 use super::found::{self, Found};
+use super::job::Jobs;
 use super::list::List;
 use super::menu::Menu;
 use super::operator::Operator;
@@ -110,6 +111,12 @@ pub enum Ask {
     Command,
     /// What to write about a packet.
     Comment,
+    /// Where to a session is to be replayed.
+    Replay,
+    /// Where to a packet is to be sent again.
+    Resend,
+    /// The name of an export.
+    Export,
     /// Where to save the temporary capture, before leaving.
     SaveAs,
 }
@@ -127,7 +134,7 @@ pub struct Prompt {
     pub offers: Vec<Completion>,
     /// An offer is in the line: which, and what was there before with the cursor's place.
     pub cycle: Option<(usize, String, usize)>,
-    /// Comment: the packet that it is about.
+    /// Comment: the packet that it is about; replay: the number of the session or packet.
     pub row: Option<u32>,
 }
 
@@ -229,6 +236,7 @@ pub struct Model {
     pub help_lines: usize,
     pub menu: Option<Menu>,
     pub operator: Operator,
+    pub jobs: Jobs,
     /// Version of what people wrote at the last look.
     pub annotated: u64,
     pub pause: Option<Arc<Pause>>,
@@ -289,6 +297,7 @@ impl Model {
             help_lines: 0,
             menu: None,
             operator: Operator::default(),
+            jobs: Jobs::default(),
             annotated: 0,
             pause: None,
             behind: 0,

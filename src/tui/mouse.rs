@@ -22,6 +22,9 @@ pub(super) fn update(model: &mut Model, rows: &dyn Rows, event: MouseEvent) {
     {
         return;
     }
+    if model.jobs.is_open() {
+        return;
+    }
     let place = Position::new(event.column, event.row);
     let Some((pane, area)) = pane_at(model, place) else {
         return;

@@ -11,7 +11,6 @@ use crate::timeline::filter::complete;
 
 use super::catalog::exchange_at;
 use super::filter::Filter;
-use super::jot;
 use super::keys::Command;
 use super::model::{Ask, Focus, Model, Prompt, Tab, View};
 use super::operator;
@@ -19,6 +18,7 @@ use super::rows::Rows;
 use super::search::find;
 use super::sift::{self, Count};
 use super::update::{Effect, fresh, quit, refilter, show, show_offset, show_tab};
+use super::{job, jot};
 
 /// Longest line that can be typed or pasted, in characters.
 const LONGEST: usize = 4096;
@@ -179,6 +179,9 @@ fn apply(model: &mut Model, rows: &dyn Rows, effects: &mut Vec<Effect>) {
         }
         Ask::Command => command(model, rows, text, effects),
         Ask::Comment => jot::write(model, rows, prompt.row, text, effects),
+        Ask::Replay | Ask::Resend | Ask::Export => {
+            job::typed(model, prompt.ask, prompt.row, text, effects);
+        }
         Ask::SaveAs => effects.push(Effect::Quit {
             save_as: (!text.is_empty()).then(|| PathBuf::from(text)),
         }),

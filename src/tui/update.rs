@@ -13,6 +13,7 @@ use crate::event::Event;
 
 use super::compare::{Compared, Pair};
 use super::filter::Filter;
+use super::job::{self, Order, Told};
 use super::keys::{self, Command, Context};
 use super::menu::{self, Purpose};
 use super::model::{Ask, Focus, Model, PACKET_SORTS, Read, SESSION_SORTS, Tab, View, Want};
@@ -55,6 +56,8 @@ pub enum Input {
     Stand(Box<operator::Stand>),
     /// What came of [`Effect::Editor`].
     Edited(Result<Vec<u8>, String>),
+    /// How far a job is.
+    Job(Told),
     /// What only drawing can tell.
     Drawn(Drawn),
 }
@@ -89,6 +92,10 @@ pub enum Effect {
     Act(operator::Act),
     /// Open a text in the user's editor and answer with [`Input::Edited`].
     Editor(Vec<u8>),
+    /// Begin what takes a while; [`Input::Job`] tells how far it is.
+    Begin(Order),
+    /// Stop it.
+    StopJob,
     /// Switch the terminal's mouse reports.
     Mouse(bool),
     /// Stop the process until the shell continues it.
@@ -207,6 +214,7 @@ fn take(model: &mut Model, rows: &dyn Rows, input: Input, effects: &mut Vec<Effe
             model.operator.take(*stand);
         }
         Input::Edited(text) => form::edited(model, text),
+        Input::Job(told) => job::told(model, told),
         Input::Drawn(drawn) => {
             search::drawn(model, drawn.found);
             model.detail.lines = drawn.detail_lines;
@@ -277,6 +285,9 @@ fn press(model: &mut Model, rows: &dyn Rows, key: &KeyEvent, effects: &mut Vec<E
         return;
     }
     model.message = None;
+    if job::press(model, key, command, effects) {
+        return;
+    }
     if model.menu.is_some() {
         let digit = match key.code {
             KeyCode::Char(c) => c.to_digit(10).and_then(|digit| usize::try_from(digit).ok()),
@@ -361,6 +372,9 @@ fn perform(model: &mut Model, rows: &dyn Rows, command: Command, effects: &mut V
         Command::Only => menu::open(model, rows, Purpose::Only),
         Command::Without => menu::open(model, rows, Purpose::Without),
         Command::Copy => menu::open(model, rows, Purpose::Copy),
+        Command::Replay => job::replay(model, rows),
+        Command::Resend => job::resend(model, rows),
+        Command::Export => job::export(model, rows),
         Command::Mark => jot::mark(model, rows, effects),
         Command::NextMark => jot::next(model, rows),
         Command::Comment => jot::comment(model, rows),

@@ -2,7 +2,6 @@
 //! what a session became decides about its first exchange, too.
 
 use std::collections::HashSet;
-use std::sync::atomic::AtomicBool;
 
 use crate::export::Pick;
 use crate::timeline::Timeline;
@@ -12,7 +11,7 @@ use super::super::failure::Failure;
 use super::super::kept::{Kept, store};
 use super::super::sieve::{self, Chosen, Sieve};
 use super::super::source::Step;
-use super::{Args, source, step};
+use super::{Args, Convert, source, step};
 
 /// What was chosen.
 #[derive(Debug)]
@@ -22,7 +21,7 @@ pub(super) struct Choice {
 }
 
 /// Finds out what goes on; `None`: everything.
-pub(super) fn choose(args: &Args, stop: &AtomicBool) -> Result<Option<Choice>, Failure> {
+pub(super) fn choose(args: &Args, watch: &Convert<'_>) -> Result<Option<Choice>, Failure> {
     let filter = args.filter.as_deref().map(sieve::parse).transpose()?;
     if filter.is_none() && args.sessions.is_empty() {
         return Ok(None);
@@ -32,7 +31,7 @@ pub(super) fn choose(args: &Args, stop: &AtomicBool) -> Result<Option<Choice>, F
     let mut kept = needs_heads.then(|| Kept::of(&source)).transpose()?;
     let heads = kept.as_ref().map(Kept::read_back).transpose()?;
     let mut timeline = Timeline::with_profile(args.by.profile());
-    while let Some(step) = step(&mut source, stop)? {
+    while let Some(step) = step(&mut source, watch)? {
         if let Step::Event { event, position } = step {
             let copy = kept.as_mut().and_then(|kept| kept.copy.as_mut());
             let position = store(copy, &event, position)?;

@@ -4,7 +4,6 @@
 //! the checks thought.
 
 use std::collections::VecDeque;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::event::{ConnId, Event, Fact, Leg, Note, What};
@@ -12,7 +11,7 @@ use crate::timeline::{Finding, Timeline};
 
 use super::super::failure::Failure;
 use super::super::source::Step;
-use super::{Args, source, step};
+use super::{Args, Convert, source, step};
 
 /// Notes that wait for their moment.
 #[derive(Debug, Default)]
@@ -22,10 +21,10 @@ pub(super) struct Findings {
 
 impl Findings {
     /// Passes over the captures and keeps what is found.
-    pub(super) fn read(args: &Args, stop: &AtomicBool) -> Result<Self, Failure> {
+    pub(super) fn read(args: &Args, watch: &Convert<'_>) -> Result<Self, Failure> {
         let mut source = source(args)?;
         let mut timeline = Timeline::with_profile(args.by.profile());
-        while let Some(step) = step(&mut source, stop)? {
+        while let Some(step) = step(&mut source, watch)? {
             if let Step::Event { event, position } = step {
                 timeline.apply(&event, position);
                 timeline.take_changes();

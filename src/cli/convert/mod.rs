@@ -6,6 +6,7 @@ mod findings;
 mod redact;
 mod write;
 
+use std::cell::Cell;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -39,20 +40,20 @@ pub(super) struct Args {
     to: Option<Kind>,
     /// Take only exchanges that the filter takes, such as 'http.status >= 400' (docs/filters.md)
     #[arg(long, value_name = "EXPR")]
-    filter: Option<String>,
+    pub(super) filter: Option<String>,
     /// Take only these sessions, by the numbers that `view` shows
     #[arg(long, value_name = "N,N", value_delimiter = ',')]
-    sessions: Vec<u32>,
+    pub(super) sessions: Vec<u32>,
     /// Write over what is private, each word by another one of its length: credentials (always), names (files,
     /// folders, queries), addresses (hosts, IPs), bodies, all, header:NAME
     #[arg(long, value_name = "WHAT,...", value_delimiter = ',', num_args = 0..=1, require_equals = true, default_missing_value = "credentials")]
-    redact: Vec<String>,
+    pub(super) redact: Vec<String>,
     /// Put what `check` finds into OUT as packet comments (.pcapng), for Wireshark with bitstap.lua
     #[arg(long)]
     findings: bool,
     /// Replace OUT if it is there
     #[arg(long)]
-    force: bool,
+    pub(super) force: bool,
     /// Print errors only
     #[arg(long, short)]
     quiet: bool,
@@ -82,15 +83,62 @@ impl Kind {
     }
 }
 
+/// Whoever waits for a conversion.
+pub(super) struct Convert<'w> {
+    /// Set when it is to stop.
+    pub(super) stop: &'w AtomicBool,
+    /// Is told how many events were read so far, all passes together.
+    pub(super) tell: &'w dyn Fn(u64),
+    pub(super) steps: Cell<u64>,
+}
+
+impl<'w> Convert<'w> {
+    /// Makes one that nothing has been told yet.
+    pub(super) fn new(stop: &'w AtomicBool, tell: &'w dyn Fn(u64)) -> Self {
+        Self {
+            stop,
+            tell,
+            steps: Cell::new(0),
+        }
+    }
+}
+
+impl Args {
+    /// Makes what is typed without any option.
+    pub(super) fn new(files: Vec<PathBuf>, out: PathBuf, by: Documents) -> Self {
+        Self {
+            files,
+            out,
+            to: None,
+            filter: None,
+            sessions: Vec::new(),
+            redact: Vec::new(),
+            findings: false,
+            force: false,
+            quiet: true,
+            by,
+        }
+    }
+}
+
 /// What was written, and what is to be said about it.
 #[derive(Debug, Default)]
-struct Done {
-    exchanges: u64,
+pub(super) struct Done {
+    pub(super) exchanges: u64,
     notes: Vec<String>,
 }
 
 /// Runs the subcommand.
 pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    let stop = Arc::new(AtomicBool::new(false));
+    signal::raise(&stop)?;
+    let done = carry_out(args, &Convert::new(&stop, &|_| ()))?;
+    report(args, &done);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Converts.
+pub(super) fn carry_out(args: &Args, watch: &Convert<'_>) -> Result<Done, Failure> {
     let kind = args.to.or_else(|| Kind::of(&args.out)).ok_or_else(|| {
         Failure::new(format!(
             "cannot tell from {} what to write",
@@ -104,9 +152,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     }
     check_out(args)?;
     let redact = redact::parse(&args.redact)?;
-    let stop = Arc::new(AtomicBool::new(false));
-    signal::raise(&stop)?;
-    let chosen = choice::choose(args, &stop)?;
+    let chosen = choice::choose(args, watch)?;
     let mask = match redact {
         Some(what) => Some(Mask::new(what).ok_or_else(|| {
             Failure::new("cannot get random bytes of the system, which --redact needs")
@@ -122,7 +168,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
         .suffix(".part")
         .tempfile_in(folder)
         .with_context(|| format!("cannot write to the folder {}", folder.display()))?;
-    let mut done = write::write(args, kind, chosen, mask, temporary.as_file(), &stop)?;
+    let mut done = write::write(args, kind, chosen, mask, temporary.as_file(), watch)?;
     done.notes.extend(loss(kind));
     let kept = if args.force {
         temporary.persist(&args.out)
@@ -131,8 +177,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     };
     kept.map_err(|error| error.error)
         .with_context(|| format!("cannot write {}", args.out.display()))?;
-    report(args, &done);
-    Ok(ExitCode::SUCCESS)
+    Ok(done)
 }
 
 /// Refuses to write over what is there, above all over what is read.
@@ -167,9 +212,17 @@ fn source(args: &Args) -> Result<Source, Failure> {
     Source::open(&args.files)
 }
 
+/// So often somebody is told.
+const TELL: u64 = 1024;
+
 /// Takes the next step, unless somebody wants us to stop.
-fn step(source: &mut Source, stop: &AtomicBool) -> Result<Option<Step>, Failure> {
-    if stop.load(Ordering::Relaxed) {
+fn step(source: &mut Source, watch: &Convert<'_>) -> Result<Option<Step>, Failure> {
+    let steps = watch.steps.get().saturating_add(1);
+    watch.steps.set(steps);
+    if steps.is_multiple_of(TELL) {
+        (watch.tell)(steps);
+    }
+    if watch.stop.load(Ordering::Relaxed) {
         return Err(Failure::new("stopped; nothing was written"));
     }
     source

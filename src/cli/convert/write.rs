@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
 
@@ -21,7 +20,7 @@ use super::super::source::{Source, Step};
 use super::super::view::about_file;
 use super::choice::Choice;
 use super::findings::Findings;
-use super::{Args, Done, Kind, source, step};
+use super::{Args, Convert, Done, Kind, source, step};
 
 /// Passes over the captures and writes `kind` into `file`.
 pub(super) fn write(
@@ -30,13 +29,13 @@ pub(super) fn write(
     choice: Option<Choice>,
     mask: Option<Mask>,
     file: &File,
-    stop: &AtomicBool,
+    watch: &Convert<'_>,
 ) -> Result<Done, Failure> {
     let file = file.try_clone().context("cannot write")?;
     let mut source = source(args)?;
     if kind == Kind::Pcapng {
         let pass = Pass::new(choice.map(|choice| choice.pick), mask);
-        return capture(args, &mut source, pass, file, stop);
+        return capture(args, &mut source, pass, file, watch);
     }
     let chosen = choice.map(|choice| choice.chosen);
     if kind == Kind::Jsonl {
@@ -48,11 +47,11 @@ pub(super) fn write(
             &mut source,
             (mask, chosen.map(Sieve::chosen)),
             output,
-            stop,
+            watch,
         );
     }
     let sieve = chosen.map(Sieve::chosen);
-    let rows = Rows::read(args, &mut source, mask, None, stop)?;
+    let rows = Rows::read(args, &mut source, mask, None, watch)?;
     match kind {
         Kind::Csv => table(&rows, sieve.as_ref(), &source, file),
         _ => har(&rows, sieve.as_ref(), &source, file),
@@ -65,7 +64,7 @@ fn capture(
     source: &mut Source,
     mut pass: Pass,
     file: File,
-    stop: &AtomicBool,
+    watch: &Convert<'_>,
 ) -> Result<Done, Failure> {
     let options = Options {
         start_ns: source.start_ns(),
@@ -77,12 +76,12 @@ fn capture(
     let mut done = Done::default();
     let mut events: Vec<Event> = Vec::new();
     let mut findings = if args.findings {
-        Findings::read(args, stop)?
+        Findings::read(args, watch)?
     } else {
         Findings::default()
     };
     loop {
-        match step(source, stop)? {
+        match step(source, watch)? {
             Some(Step::Event { event, .. }) => {
                 while let Some(note) = findings.before(Some(event.at)) {
                     pass.apply(&note, &mut events);
@@ -132,7 +131,7 @@ impl Rows {
         source: &mut Source,
         mask: Option<Mask>,
         mut output: Option<&mut Output>,
-        stop: &AtomicBool,
+        watch: &Convert<'_>,
     ) -> Result<Self, Failure> {
         // What is left out is left out by row; the events stay, so that rows keep their numbers.
         let mut pass = Pass::new(None, mask);
@@ -153,7 +152,7 @@ impl Rows {
                 Ok::<(), Failure>(())
             };
         loop {
-            match step(source, stop)? {
+            match step(source, watch)? {
                 Some(Step::Event { event, position }) => {
                     pass.apply(&event, &mut events);
                     apply(&mut events, position, &mut timeline, &mut kept)?;
@@ -198,9 +197,9 @@ fn jsonl(
     source: &mut Source,
     (mask, sieve): (Option<Mask>, Option<Sieve>),
     mut output: Output,
-    stop: &AtomicBool,
+    watch: &Convert<'_>,
 ) -> Result<Done, Failure> {
-    let mut rows = Rows::read(args, source, mask, Some(&mut output), stop)?;
+    let mut rows = Rows::read(args, source, mask, Some(&mut output), watch)?;
     let changes = rows.timeline.take_changes();
     output.changes(&rows.timeline, &changes)?;
     output.finish(&rows.timeline, !rows.notes.is_empty())?;

@@ -56,6 +56,8 @@ pub(super) struct Values<'v> {
     pub(super) received: Option<u64>,
     /// The Host field of the request: what the client calls us.
     pub(super) host: &'v str,
+    /// We are called by https.
+    pub(super) tls: bool,
     /// Where the reply is, if not where the recorded answer says.
     pub(super) reply: Option<String>,
     pub(super) length: Option<u64>,
@@ -205,7 +207,7 @@ fn fill(answer: &Answer, values: &Values<'_>, plainly: bool) -> Vec<u8> {
             return text(&now());
         }
         if name.eq_ignore_ascii_case(b"location") {
-            return text(&at_home(&String::from_utf8_lossy(value), values.host));
+            return text(&at_home(&String::from_utf8_lossy(value), values));
         }
         match identify(name).map(|spelling| spelling.name) {
             Some(Name::SessionId) => values.id.map_or(Change::Keep, text),
@@ -215,7 +217,7 @@ fn fill(answer: &Answer, values: &Values<'_>, plainly: bool) -> Vec<u8> {
             Some(Name::HostId) => text(bare_host(values.host)),
             Some(Name::ReplyUrl) => match &values.reply {
                 Some(reply) => text(reply),
-                None => text(&at_home(&String::from_utf8_lossy(value), values.host)),
+                None => text(&at_home(&String::from_utf8_lossy(value), values)),
             },
             Some(Name::ContentLength) => {
                 length = true;
@@ -261,12 +263,14 @@ fn with_status(head: &[u8], status: StatusCode) -> Vec<u8> {
 }
 
 /// Returns an absolute URL with our own host in it; a relative one as it is.
-fn at_home(url: &str, host: &str) -> String {
+fn at_home(url: &str, values: &Values<'_>) -> String {
+    let own = if values.tls { "https" } else { "http" };
+    let host = values.host;
     let slashes = url.replace('\\', "/");
     match slashes.split_once("://") {
         Some((scheme, rest)) if scheme.chars().all(|c| c.is_ascii_alphanumeric()) => {
             let path = rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/");
-            format!("http://{host}{path}")
+            format!("{own}://{host}{path}")
         }
         _ => url.to_owned(),
     }
@@ -290,12 +294,18 @@ mod tests {
 
     #[test]
     fn nobody_is_led_away() {
-        let home = |url| at_home(url, "127.0.0.1:8");
+        let mut values = Values {
+            host: "127.0.0.1:8",
+            ..Values::default()
+        };
+        let home = |url| at_home(url, &values);
         assert_eq!(home("http://srv:9/r/x?y"), "http://127.0.0.1:8/r/x?y");
         assert_eq!(home("https:\\\\srv\\r"), "http://127.0.0.1:8/r");
         assert_eq!(home("http://srv"), "http://127.0.0.1:8/");
         assert_eq!(home("Replies\\r.bin"), "Replies\\r.bin");
         assert_eq!(home("/r?u=http://x/"), "/r?u=http://x/");
+        values.tls = true;
+        assert_eq!(at_home("http://srv/r", &values), "https://127.0.0.1:8/r");
         assert_eq!(bare_host("srv:80"), "srv");
         assert_eq!(bare_host("[::1]:80"), "[::1]");
         assert_eq!(bare_host("[::1]"), "[::1]");

@@ -9,8 +9,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use http::StatusCode;
 use tokio::fs::File;
-use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncSeekExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::OwnedMutexGuard;
 use tokio_util::sync::CancellationToken;
 
@@ -30,10 +29,14 @@ const CHUNK: usize = 64 * 1024;
 /// A request that stands still for so long ends its connection.
 const STALL: Duration = Duration::from_mins(5);
 
+/// A stream in the clear or inside TLS.
+pub(super) trait Wire: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Wire for T {}
+
 /// One connection.
 pub(super) struct Connection {
     pub(super) shared: Arc<Shared>,
-    pub(super) stream: TcpStream,
+    pub(super) stream: Box<dyn Wire>,
     pub(super) client: SocketAddr,
     /// What we are called where a request has no Host.
     pub(super) own: String,
@@ -172,7 +175,7 @@ impl Connection {
         } = open;
         let target = String::from_utf8_lossy(head.target().unwrap_or_default()).into_owned();
         let own = self.own.clone();
-        let asked = Asked::new(&target, &request, &own);
+        let asked = Asked::new(&target, &request, &own, self.shared.tls);
         let out = self.decide(&head, &asked, work).await?;
         self.tell(&head, &asked, &out);
         if self.shared.timing {

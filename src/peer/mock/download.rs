@@ -22,6 +22,7 @@ pub(super) async fn answer(world: &World, head: &Head, asked: &Asked<'_>) -> Out
     };
     let values = Values {
         host: asked.host,
+        tls: asked.tls,
         ..Values::default()
     };
     let wanted = head.value("range");
@@ -155,6 +156,7 @@ pub(super) async fn missing(world: &World, head: &Head, asked: &Asked<'_>) -> Ou
     });
     let values = Values {
         host: asked.host,
+        tls: asked.tls,
         ..Values::default()
     };
     let mut out = match refused {

@@ -25,17 +25,21 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::recording::Recording;
+use super::tls::{self, TlsFiles};
 use super::{Error, Result};
-use connection::Connection;
+use connection::{Connection, Wire};
 use world::{Ended, World};
 
 /// How long to wait after a connection that could not be accepted.
 const BREATH: Duration = Duration::from_millis(50);
+/// A handshake that takes longer ends its connection.
+const HANDSHAKE: Duration = Duration::from_secs(30);
 /// How long requests under way may take once the mock is told to stop.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -75,6 +79,8 @@ pub type OnNotice = Arc<dyn Fn(&Notice) + Send + Sync>;
 pub struct MockConfig {
     /// Port 0 picks a free port.
     pub listen: Vec<SocketAddr>,
+    /// Serves https.
+    pub tls: Option<TlsFiles>,
     /// Received files are kept below this directory, which must exist; else they are counted and hashed only.
     pub folder: Option<PathBuf>,
     /// Answers take as long as they did.
@@ -85,6 +91,7 @@ pub struct MockConfig {
 /// What all connections share.
 struct Shared {
     world: World,
+    tls: bool,
     timing: bool,
     on_notice: Option<OnNotice>,
 }
@@ -112,6 +119,7 @@ impl Shared {
 pub struct Mock {
     listeners: Vec<TcpListener>,
     addresses: Vec<SocketAddr>,
+    acceptor: Option<TlsAcceptor>,
     shared: Arc<Shared>,
 }
 
@@ -122,6 +130,7 @@ impl Mock {
             .folder
             .map(|folder| folder.canonicalize().map_err(Error::file("use", folder)))
             .transpose()?;
+        let acceptor = config.tls.as_ref().map(tls::acceptor).transpose()?;
         let mut listeners = Vec::new();
         let mut addresses = Vec::new();
         for address in config.listen {
@@ -133,8 +142,10 @@ impl Mock {
         Ok(Self {
             listeners,
             addresses,
+            acceptor,
             shared: Arc::new(Shared {
                 world: World::new(recording, folder),
+                tls: config.tls.is_some(),
                 timing: config.timing,
                 on_notice: config.on_notice,
             }),
@@ -156,13 +167,23 @@ impl Mock {
     pub async fn run(self, stop: CancellationToken) {
         let mut accepting = JoinSet::new();
         for listener in self.listeners {
-            accepting.spawn(accept(listener, Arc::clone(&self.shared), stop.clone()));
+            accepting.spawn(accept(
+                listener,
+                self.acceptor.clone(),
+                Arc::clone(&self.shared),
+                stop.clone(),
+            ));
         }
         accepting.join_all().await;
     }
 }
 
-async fn accept(listener: TcpListener, shared: Arc<Shared>, stop: CancellationToken) {
+async fn accept(
+    listener: TcpListener,
+    acceptor: Option<TlsAcceptor>,
+    shared: Arc<Shared>,
+    stop: CancellationToken,
+) {
     let mut connections = JoinSet::new();
     let own = listener
         .local_addr()
@@ -173,15 +194,16 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, stop: CancellationTo
             accepted = listener.accept() => match accepted {
                 Ok((stream, client)) => {
                     let _ = stream.set_nodelay(true);
-                    let connection = Connection {
-                        shared: Arc::clone(&shared),
-                        stream,
-                        client,
-                        own: own.clone(),
-                        stop: stop.clone(),
-                    };
-                    // What breaks is that connection's own.
-                    connections.spawn(async move { drop(connection.run().await); });
+                    let (acceptor, shared) = (acceptor.clone(), Arc::clone(&shared));
+                    let (own, stop) = (own.clone(), stop.clone());
+                    connections.spawn(async move {
+                        let Some(stream) = secured(stream, acceptor).await else {
+                            return;
+                        };
+                        let connection = Connection { shared, stream, client, own, stop };
+                        // What breaks is that connection's own.
+                        drop(connection.run().await);
+                    });
                 }
                 Err(_) => tokio::time::sleep(BREATH).await,
             },
@@ -190,4 +212,13 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, stop: CancellationTo
     }
     let rest = async { while connections.join_next().await.is_some() {} };
     let _ = tokio::time::timeout(GRACE, rest).await;
+}
+
+/// Shakes hands where TLS is served; `None` where that fails.
+async fn secured(stream: TcpStream, acceptor: Option<TlsAcceptor>) -> Option<Box<dyn Wire>> {
+    let Some(acceptor) = acceptor else {
+        return Some(Box::new(stream));
+    };
+    let shaken = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await;
+    Some(Box::new(shaken.ok()?.ok()?))
 }

@@ -35,13 +35,16 @@ pub(super) struct Asked<'a> {
     pub(super) path: String,
     /// The Host field.
     pub(super) host: &'a str,
+    /// It came inside TLS.
+    pub(super) tls: bool,
 }
 
 impl<'a> Asked<'a> {
-    pub(super) fn new(target: &str, request: &'a Request, own: &'a str) -> Self {
+    pub(super) fn new(target: &str, request: &'a Request, own: &'a str, tls: bool) -> Self {
         Self {
             path: path(target),
             host: request.host.as_deref().unwrap_or(own),
+            tls,
             request,
         }
     }
@@ -140,6 +143,7 @@ impl World {
                 row,
                 &Values {
                     host: asked.host,
+                    tls: asked.tls,
                     ..Values::default()
                 },
             ),
@@ -206,6 +210,7 @@ impl World {
         let row = act.and_then(|act| act.create.as_ref());
         let mut values = Values {
             host: asked.host,
+            tls: asked.tls,
             ..Values::default()
         };
         if let (Some(row), Some(cast)) = (row, cast)
@@ -299,6 +304,7 @@ impl World {
             Some(row) => {
                 let values = Values {
                     host: asked.host,
+                    tls: asked.tls,
                     id: asked.request.session_id.as_deref(),
                     ..Values::default()
                 };
@@ -355,6 +361,7 @@ impl World {
             id: Some(&upload.id),
             received: Some(upload.received),
             host: asked.host,
+            tls: asked.tls,
             reply: row.and_then(|row| reply_elsewhere(row, &upload.path)),
             ..Values::default()
         };
@@ -390,6 +397,7 @@ impl World {
             id: Some(&upload.id),
             received: Some(upload.received),
             host: asked.host,
+            tls: asked.tls,
             ..Values::default()
         };
         let refused = row.is_some_and(|row| {

@@ -8,6 +8,7 @@ use super::link::{Body, Heard, Link, dial};
 use super::live::{Live, Wish};
 use super::play::{Player, Turn};
 use super::script::{Kind, Step, bound_challenge};
+use super::target;
 use crate::bits::{ContentRange, Packet};
 use crate::peer::client::url::Url;
 use crate::peer::recording::{Recorded, Said};
@@ -117,8 +118,7 @@ impl<'p> Player<'p> {
             }
             self.reconnected(turn);
         }
-        let timers = self.stage.config.timers;
-        let mut dialled = dial(url, self.stage.connector.as_ref(), timers).await;
+        let mut dialled = self.dial(url).await;
         let mut authority = authority;
         if dialled.is_err() && !url.same_host(&self.stage.home) {
             // MC-BUP §3.1.6.3; Windows waits for the fallback timeout first.
@@ -128,7 +128,7 @@ impl<'p> Player<'p> {
             ));
             live.url = self.stage.home.clone();
             authority = url.authority();
-            dialled = dial(&self.stage.home, self.stage.connector.as_ref(), timers).await;
+            dialled = self.dial(&self.stage.home).await;
         }
         match dialled {
             Ok(link) => {
@@ -171,31 +171,19 @@ impl<'p> Player<'p> {
         self.reach(live, turn, &url).await
     }
 
-    /// Returns the target of a recorded request in origin form, behind the path of the live URL.
+    /// Returns the target of a recorded request, behind the path of the live URL.
     pub(super) fn target(&self, step: &Step) -> Vec<u8> {
-        let recorded = step.head.target().unwrap_or(b"/");
-        let path = match memchr::memmem::find(recorded, b"://") {
-            Some(at) if !recorded.starts_with(b"/") => {
-                let rest = recorded.get(at.saturating_add(3)..).unwrap_or_default();
-                let from = memchr::memchr2(b'/', b'?', rest).unwrap_or(rest.len());
-                rest.get(from..).unwrap_or_default()
-            }
-            _ => recorded,
-        };
-        let mut target = self
-            .stage
-            .home
-            .target
-            .trim_end_matches('/')
-            .as_bytes()
-            .to_vec();
-        if !path.starts_with(b"/") && path != b"*" {
-            target.push(b'/');
-        }
-        target.extend_from_slice(path);
-        target
+        target(&self.stage.home, &step.head)
+    }
+
+    /// Dials the host of `url`, or whoever stands before it.
+    async fn dial(&self, url: &Url) -> Result<Link> {
+        let config = self.stage.config;
+        let via = config.via.filter(|_| url.same_host(&self.stage.home));
+        dial(url, self.stage.connector.as_ref(), config.timers, via).await
     }
 }
+
 impl<'c> Call<'c> {
     /// The recorded request as it was.
     pub(super) fn of(step: &'c Step) -> Self {

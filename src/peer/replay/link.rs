@@ -4,6 +4,7 @@
 //! Knows no BITS session.
 
 use std::io::{self, SeekFrom};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -64,20 +65,24 @@ pub(super) struct Link {
     spent: bool,
 }
 
-/// Opens a connection to the host of `url`.
+/// Opens a connection to the host of `url`, or in the clear to `via`, which stands before it.
 pub(super) async fn dial(
     url: &Url,
     connector: Option<&TlsConnector>,
     timers: Timers,
+    via: Option<SocketAddr>,
 ) -> Result<Link> {
     let failed = |source| Error::Connect {
         authority: url.authority(),
         source,
     };
     let dialled = async {
-        let stream = TcpStream::connect((url.host(), url.port())).await?;
+        let stream = match via {
+            Some(address) => TcpStream::connect(address).await?,
+            None => TcpStream::connect((url.host(), url.port())).await?,
+        };
         let _ = stream.set_nodelay(true);
-        let Some(connector) = connector else {
+        let Some(connector) = connector.filter(|_| via.is_none()) else {
             return Ok::<Box<dyn Wire>, io::Error>(Box::new(stream));
         };
         let name = ServerName::try_from(url.host().to_owned()).map_err(io::Error::other)?;

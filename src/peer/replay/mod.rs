@@ -19,10 +19,13 @@ mod link;
 mod live;
 mod play;
 mod report;
+mod resend;
 mod script;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
@@ -33,11 +36,13 @@ use super::client::Timers;
 use super::client::url::Url;
 use super::recording::Recording;
 use super::{Credentials, Error, Result, tls};
+use crate::wire::Head;
 use play::Player;
 use script::Script;
 
 pub use compare::Difference;
 pub use report::{Pair, Report, SessionReport, StepReport, Told};
+pub use resend::{Resent, resend};
 pub use script::Choice;
 
 /// So many groups of connections are played at a time when the recorded pace is kept.
@@ -84,6 +89,33 @@ pub struct ReplayConfig {
     /// Attempts after the first, for each recorded request.
     pub retries: u32,
     pub stop: CancellationToken,
+    /// Where connections to the host of `to` really go, in the clear; whoever listens there passes them on.
+    pub via: Option<SocketAddr>,
+    pub progress: Arc<Played>,
+}
+
+/// How far a replay is.
+#[derive(Debug, Default)]
+pub struct Played {
+    played: AtomicU64,
+    all: AtomicU64,
+}
+
+impl Played {
+    /// Returns how many recorded requests were played, and of how many; 0 of 0 before that is known.
+    pub fn so_far(&self) -> (u64, u64) {
+        let all = self.all.load(Ordering::Relaxed);
+        (self.played.load(Ordering::Relaxed).min(all), all)
+    }
+
+    fn begin(&self, all: usize) {
+        let all = u64::try_from(all).unwrap_or(u64::MAX);
+        self.all.store(all, Ordering::Relaxed);
+    }
+
+    fn step(&self) {
+        self.played.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 impl ReplayConfig {
@@ -104,8 +136,29 @@ impl ReplayConfig {
             retry_delay: Duration::from_secs(1),
             retries: 5,
             stop: CancellationToken::new(),
+            via: None,
+            progress: Arc::default(),
         }
     }
+
+    /// Returns the server that `to` names.
+    pub fn server(&self) -> Result<ServerAt> {
+        let (url, _) = Url::parse(&self.to)?;
+        Ok(ServerAt {
+            tls: url.tls,
+            host: url.host().to_owned(),
+            port: url.port(),
+        })
+    }
+}
+
+/// A server that can be dialled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerAt {
+    pub tls: bool,
+    /// Without brackets.
+    pub host: String,
+    pub port: u16,
 }
 
 /// What all groups share.
@@ -117,30 +170,57 @@ struct Stage<'s> {
     connector: Option<tokio_rustls::TlsConnector>,
 }
 
+impl<'s> Stage<'s> {
+    fn new(recording: &'s Recording, config: &'s ReplayConfig) -> Result<Self> {
+        let (home, of_url) = Url::parse(&config.to)?;
+        if home.target.contains('?') || !(home.target == "/" || home.target.ends_with('/')) {
+            return Err(Error::Url {
+                url: config.to.clone(),
+                reason: "its path comes before the recorded ones, so it must end with a slash",
+            });
+        }
+        Ok(Self {
+            recording,
+            config,
+            authorization: config
+                .credentials
+                .as_ref()
+                .or(of_url.as_ref())
+                .map(Credentials::basic),
+            connector: home
+                .tls
+                .then(|| tls::connector(config.authority.as_deref()))
+                .transpose()?,
+            home,
+        })
+    }
+}
+
+/// Returns the target of a recorded request in origin form, behind the path of the live URL.
+fn target(home: &Url, head: &Head) -> Vec<u8> {
+    let recorded = head.target().unwrap_or(b"/");
+    let path = match memchr::memmem::find(recorded, b"://") {
+        Some(at) if !recorded.starts_with(b"/") => {
+            let rest = recorded.get(at.saturating_add(3)..).unwrap_or_default();
+            let from = memchr::memchr2(b'/', b'?', rest).unwrap_or(rest.len());
+            rest.get(from..).unwrap_or_default()
+        }
+        _ => recorded,
+    };
+    let mut target = home.target.trim_end_matches('/').as_bytes().to_vec();
+    if !path.starts_with(b"/") && path != b"*" {
+        target.push(b'/');
+    }
+    target.extend_from_slice(path);
+    target
+}
+
 /// Plays `recording` to a live server and returns what it did otherwise.
 pub async fn replay(recording: &Recording, config: &ReplayConfig) -> Result<Report> {
-    let (home, of_url) = Url::parse(&config.to)?;
-    if home.target.contains('?') || !(home.target == "/" || home.target.ends_with('/')) {
-        return Err(Error::Url {
-            url: config.to.clone(),
-            reason: "its path comes before the recorded ones, so it must end with a slash",
-        });
-    }
+    let stage = Stage::new(recording, config)?;
     let script = Script::read(recording, &config.choice)?;
-    let stage = Stage {
-        recording,
-        config,
-        authorization: config
-            .credentials
-            .as_ref()
-            .or(of_url.as_ref())
-            .map(Credentials::basic),
-        connector: home
-            .tls
-            .then(|| tls::connector(config.authority.as_deref()))
-            .transpose()?,
-        home,
-    };
+    let all = script.groups.iter().map(|group| group.steps.len()).sum();
+    config.progress.begin(all);
     let start = script
         .groups
         .first()

@@ -89,6 +89,7 @@ impl<'p> Player<'p> {
             live.advance(step);
             self.lives.insert(step.session, live);
             played?;
+            self.stage.config.progress.step();
             if last_use.get(&step.conn) == Some(&at) {
                 self.links.remove(&step.conn);
             }

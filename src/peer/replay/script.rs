@@ -72,7 +72,7 @@ impl Script {
             }
             match step(recording, row, session) {
                 Ok(step) => {
-                    check_authentication(&step, choice)?;
+                    check_bound(&step.head, step.no, choice)?;
                     if is_handshake(&step) && choice.without_auth {
                         continue;
                     }
@@ -198,13 +198,14 @@ pub(super) fn bound_challenge(head: &Head) -> Option<&'static str> {
     (!basic).then_some(scheme)
 }
 
-fn check_authentication(step: &Step, choice: &Choice) -> Result<()> {
-    let scheme = bound_scheme(&step.head, "authorization")
-        .or_else(|| bound_scheme(&step.head, "proxy-authorization"));
+/// Refuses a request whose credentials are bound to the recorded connection.
+pub(super) fn check_bound(head: &Head, exchange: u32, choice: &Choice) -> Result<()> {
+    let scheme =
+        bound_scheme(head, "authorization").or_else(|| bound_scheme(head, "proxy-authorization"));
     match scheme {
         Some(scheme) if !choice.without_auth => Err(Error::BoundAuthentication {
             scheme,
-            by: format!("the client of exchange {}", step.no),
+            by: format!("the client of exchange {exchange}"),
         }),
         _ => Ok(()),
     }

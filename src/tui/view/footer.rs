@@ -36,6 +36,9 @@ pub(super) fn draw(buf: &mut Buffer, area: Rect, model: &Model) -> Option<Positi
         pen.text(&message.text, role);
         return None;
     }
+    if super::job::progress(&mut pen, model) {
+        return None;
+    }
     if !model.filter.is_empty() {
         pen.text("filter ", Role::Warning);
         let text = super::super::text::fit(model.filter.text(), 20, model.look.ascii);
@@ -265,6 +268,9 @@ fn words(prompt: &Prompt) -> (&'static str, String, Role) {
         Ask::Rewind => ("next byte: ", "where in the file the client is to go on"),
         Ask::Command => (":", "q, w FILE, goto N, offset N, reload, faults on, help"),
         Ask::Comment => ("comment: ", "empty: none  Esc: as it was"),
+        Ask::Replay => ("replay session to: ", "a URL; Esc: do not"),
+        Ask::Resend => ("send packet again to: ", "a URL; Esc: do not"),
+        Ask::Export => ("export to: ", ".pcapng .har .jsonl .csv"),
         Ask::SaveAs => ("save capture as: ", "empty: do not keep  Esc: stay"),
     };
     (label, note.to_owned(), Role::Dim)

@@ -33,6 +33,7 @@ pub(super) fn draw(buf: &mut Buffer, model: &Model) {
         Purpose::Copy => " Copy ",
         Purpose::Respond => " Answer in place of the server ",
         Purpose::Kill => " Reset both ends? ",
+        Purpose::Export => " Export ",
     };
     let title = Line::styled(title, style(look, Role::Strong));
     let inner = pane(buf, area, look, true, title);

@@ -27,6 +27,7 @@ mod header;
 mod held;
 mod help;
 mod hex;
+mod job;
 mod log;
 mod menu;
 mod packets;
@@ -100,6 +101,7 @@ fn draw_rows(frame: &mut Frame<'_>, model: &Model, rows: &dyn Rows) -> Drawn {
         cursor = form::draw(buf, model, form);
     }
     menu::draw(buf, model);
+    job::draw(buf, model);
     drawn.help_lines = help::draw(buf, model);
     if let Some(cursor) = cursor {
         frame.set_cursor_position(cursor);
