@@ -52,7 +52,7 @@ struct ClientArgs {
     /// All experiments are over after this time
     #[arg(long, value_name = "TIME", default_value = "2h", value_parser = unit::duration)]
     timeout: Duration,
-    /// What the client uploads, to compare it byte for byte
+    /// What the client uploads to every path (but zero-length), to compare it byte for byte
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
     #[command(flatten)]
@@ -168,7 +168,13 @@ fn of_client(args: ClientArgs) -> Result<ExitCode, Failure> {
         .block_on(ClientScore::bind(config))
         .map_err(|error| explain(error, "client"))?;
     let listen: Vec<String> = score.addresses().iter().map(ToString::to_string).collect();
-    let url = format!("http://{}/", listen.first().map_or("", String::as_str));
+    let url = match score.addresses().first() {
+        // Clients elsewhere need a name that we do not know.
+        Some(address) if address.ip().is_unspecified() => {
+            format!("http://THIS-HOST:{}/", address.port())
+        }
+        _ => format!("http://{}/", listen.first().map_or("", String::as_str)),
+    };
     match format {
         Format::Text => tell(&manual(&url, score.names(), args.file.as_deref()).join("\n"))?,
         Format::Json => tell(&json::ready(&Ready {

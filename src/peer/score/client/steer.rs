@@ -7,6 +7,7 @@ use super::{Experiment, Row, row};
 use crate::bits::Packet;
 use crate::peer::client::SMALLEST;
 use crate::peer::score::{Judged, differs, fails, pass, unknown};
+use crate::report::text::count;
 
 type Done = Result<Judged, Judged>;
 
@@ -252,8 +253,8 @@ fn shrunk(log: &Log) -> Done {
     Ok(match tiny {
         Some(entry) => differs(format!("went below 5 KiB: {}", entry.text())),
         None => pass(format!(
-            "sent smaller pieces after {} refusals",
-            refused.len()
+            "sent smaller pieces after {}",
+            count(refused.len() as u64, "refusal")
         )),
     })
 }
