@@ -92,6 +92,10 @@ impl Scene {
 
 /// How all answers of an experiment are written.
 #[derive(Clone, Copy, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a manner of its own, and a row names the one that it has"
+)]
 pub(super) struct Manners {
     /// Name of the field that tells the next offset.
     pub(super) received: &'static str,

@@ -1,6 +1,7 @@
 //! Packets that a server must refuse, and how; and the ends of a session.
 
-use super::probe::{Form, PIECE, Probe, Reply, SIZE};
+use super::packet::{Form, Reply};
+use super::probe::{PIECE, Probe, SIZE};
 use super::{Done, Experiment, Row, row};
 use crate::peer::score::{Judged, differs, fails, pass, unknown};
 use crate::peer::server::new_id;

@@ -1,6 +1,7 @@
 //! The same packets written otherwise: spellings, cases, fields that may be absent or strange.
 
-use super::probe::{Form, PIECE, Probe, SIZE};
+use super::packet::Form;
+use super::probe::{PIECE, Probe, SIZE};
 use super::{Done, Experiment, Row, row};
 use crate::bits::header::UPLOAD_PROTOCOL;
 use crate::peer::score::{Judged, differs, fails, pass, unknown};

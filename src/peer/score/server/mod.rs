@@ -5,6 +5,7 @@
 
 mod errors;
 mod forms;
+mod packet;
 mod probe;
 mod trouble;
 mod uploads;

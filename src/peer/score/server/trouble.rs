@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::probe::{Form, PIECE, Probe, Reply, SIZE};
+use super::packet::{Form, Reply};
+use super::probe::{PIECE, Probe, SIZE};
 use super::{Done, Experiment, Row, row};
 use crate::peer::score::{Judged, differs, fails, pass};
 

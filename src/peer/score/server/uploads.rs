@@ -1,6 +1,7 @@
 //! Uploads as they should go, and the order of Fragments.
 
-use super::probe::{Form, PIECE, Probe, SIZE};
+use super::packet::Form;
+use super::probe::{PIECE, Probe, SIZE};
 use super::{Done, Experiment, Row, row};
 use crate::peer::score::{differs, fails, pass, unknown};
 
