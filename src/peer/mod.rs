@@ -2,8 +2,7 @@
 //!
 //! [`server`] keeps files and sessions on disk, [`client`] uploads and downloads as Windows does, [`demo`]
 //! plays both, small and live. [`mock`] is a server and [`replay()`] a client made from a [`recording`].
-//! [`score`] judges somebody else's. None of
-//! them knows of the relay that may stand between.
+//! [`score`] judges somebody else's. None of them knows of the relay that may stand between.
 
 pub mod client;
 pub mod demo;
