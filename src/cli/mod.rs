@@ -35,6 +35,7 @@ mod mock;
 mod proxy;
 mod replay;
 mod rules;
+mod score;
 mod send;
 mod serve;
 mod view;
@@ -70,6 +71,7 @@ enum Command {
     Wireshark(wireshark::Args),
     Replay(Box<replay::Args>),
     Mock(mock::Args),
+    Score(score::Args),
 }
 
 /// Runs the program with the process's own arguments and returns its exit code.
@@ -91,6 +93,7 @@ pub fn main() -> ExitCode {
         Command::Wireshark(args) => wireshark::run(&args),
         Command::Replay(args) => replay::run(*args),
         Command::Mock(args) => mock::run(args),
+        Command::Score(args) => score::run(args),
     };
     match done {
         Ok(code) => code,

@@ -115,6 +115,10 @@ pub enum Error {
         "{by} authenticates by {scheme}, which is bound to its connection and cannot be replayed"
     )]
     BoundAuthentication { scheme: &'static str, by: String },
+    #[error("there is no experiment called {name}")]
+    NoExperiment { name: String },
+    #[error("no client came")]
+    NoClient,
     #[error("scene {scene} did not go as it should: {reason}")]
     Scene { scene: &'static str, reason: String },
 }

@@ -1,14 +1,15 @@
 //! One end of a conversation: the BITS upload server and the client that we play ourselves. hyper lives here.
 //!
 //! [`server`] keeps files and sessions on disk, [`client`] uploads and downloads as Windows does, [`demo`]
-//! plays both, small and live. [`mock`] is a server and [`replay()`] a client made from a [`recording`]. None of
-//! them knows of the relay that may stand between.
+//! plays both, small and live. [`mock`] is a server and [`replay()`] a client made from a [`recording`].
+//! [`score`] judges somebody else's. None of them knows of the relay that may stand between.
 
 pub mod client;
 pub mod demo;
 pub mod mock;
 pub mod recording;
 pub mod replay;
+pub mod score;
 pub mod server;
 
 mod error;

@@ -180,7 +180,7 @@ fn bits_post() -> http::Method {
 }
 
 /// Writes an error with its causes.
-fn chain(error: &super::Error) -> String {
+pub(super) fn chain(error: &super::Error) -> String {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(inner) = cause {

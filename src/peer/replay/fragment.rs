@@ -1,6 +1,8 @@
 //! A recorded Fragment: as it was where both servers stand at the same offset, else the bytes that the live
 //! one wants, in pieces, until it has what the recording had sent.
 
+use std::time::Duration;
+
 use super::call::Call;
 use super::compare::{Ends, manners};
 use super::link::Body;
@@ -108,6 +110,7 @@ impl<'p> Player<'p> {
                 path: &file.path,
                 first: range.first,
                 len,
+                pause: Duration::ZERO,
             }),
             ..Call::of(step)
         };
@@ -203,6 +206,7 @@ impl<'p> Player<'p> {
                 path: &file.path,
                 first: range.first,
                 len: passed,
+                pause: Duration::ZERO,
             };
             turn.requests += 1;
             link.break_off(&head, Some(body)).await;

@@ -1,4 +1,4 @@
-//! One connection of a replay: a head goes out byte for byte, and what comes back is read by our own decoder.
+//! One connection of a client that plays a script: a head goes out byte for byte, and what comes back is read by our own decoder.
 //!
 //! Every wait is bounded. Whatever the server does is something heard, never an error: only dialling can fail.
 //! Knows no BITS session.
@@ -26,6 +26,8 @@ use crate::wire::{Conversation, Ending, Framing, Head, Item, Malformed, Seen, St
 
 /// How much of a file is in memory at a time.
 const CHUNK: usize = 64 * 1024;
+/// How much goes out at a time where there are pauses.
+const DROP: usize = 1024;
 
 /// A stream of either kind.
 trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -33,28 +35,30 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
 
 /// Content of a request: bytes of a file.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Body<'b> {
-    pub(super) path: &'b Path,
-    pub(super) first: u64,
+pub(in crate::peer) struct Body<'b> {
+    pub(in crate::peer) path: &'b Path,
+    pub(in crate::peer) first: u64,
     /// How many of them go out.
-    pub(super) len: u64,
+    pub(in crate::peer) len: u64,
+    /// Goes by before each [`DROP`]; zero: as fast as it goes.
+    pub(in crate::peer) pause: Duration,
 }
 
 /// What came back.
 #[derive(Debug)]
-pub(super) struct Heard {
+pub(in crate::peer) struct Heard {
     /// Of the final response.
-    pub(super) head: Option<Head>,
+    pub(in crate::peer) head: Option<Head>,
     /// The response came to the end that its framing announces.
-    pub(super) whole: bool,
+    pub(in crate::peer) whole: bool,
     /// Why there is no whole response.
-    pub(super) trouble: Option<String>,
+    pub(in crate::peer) trouble: Option<String>,
     /// Not one byte came back on a connection that had answered before.
-    pub(super) stale: bool,
+    pub(in crate::peer) stale: bool,
 }
 
 /// One connection.
-pub(super) struct Link {
+pub(in crate::peer) struct Link {
     read: ReadHalf<Box<dyn Wire>>,
     write: WriteHalf<Box<dyn Wire>>,
     talk: Conversation,
@@ -66,7 +70,7 @@ pub(super) struct Link {
 }
 
 /// Opens a connection to the host of `url`, or in the clear to `via`, which stands before it.
-pub(super) async fn dial(
+pub(in crate::peer) async fn dial(
     url: &Url,
     connector: Option<&TlsConnector>,
     timers: Timers,
@@ -105,7 +109,7 @@ pub(super) async fn dial(
 
 impl Link {
     /// Tells whether another request may go out; the server may have ended the connection since.
-    pub(super) async fn is_ready(&mut self) -> bool {
+    pub(in crate::peer) async fn is_ready(&mut self) -> bool {
         if self.spent {
             return false;
         }
@@ -130,7 +134,7 @@ impl Link {
     ///
     /// An answer may come before all of the request is out: the rest is then not sent, and the connection is
     /// of no more use.
-    pub(super) async fn ask(
+    pub(in crate::peer) async fn ask(
         &mut self,
         head: &[u8],
         body: Option<Body<'_>>,
@@ -191,7 +195,7 @@ impl Link {
     }
 
     /// Sends a part of a request and ends the connection.
-    pub(super) async fn break_off(mut self, head: &[u8], body: Option<Body<'_>>) {
+    pub(in crate::peer) async fn break_off(mut self, head: &[u8], body: Option<Body<'_>>) {
         let sending = async {
             send(&mut self.write, head, body).await?;
             self.write.shutdown().await
@@ -222,10 +226,14 @@ async fn send(
     if let Some(body) = body.filter(|body| body.len > 0) {
         let mut file = File::open(body.path).await?;
         file.seek(SeekFrom::Start(body.first)).await?;
-        let mut chunk = vec![0; CHUNK];
+        let most = if body.pause.is_zero() { CHUNK } else { DROP };
+        let mut chunk = vec![0; most];
         let mut left = body.len;
         while left > 0 {
-            let want = usize::try_from(left).unwrap_or(CHUNK).min(CHUNK);
+            if !body.pause.is_zero() {
+                tokio::time::sleep(body.pause).await;
+            }
+            let want = usize::try_from(left).unwrap_or(most).min(most);
             let place = chunk.get_mut(..want).unwrap_or_default();
             file.read_exact(place).await?;
             write.write_all(place).await?;

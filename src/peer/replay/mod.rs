@@ -15,7 +15,7 @@ mod call;
 mod compare;
 mod fetch;
 mod fragment;
-mod link;
+pub(super) mod link;
 mod live;
 mod play;
 mod report;

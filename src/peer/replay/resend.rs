@@ -4,6 +4,7 @@
 //! It names the session that was recorded, so it may move that session's state. Recovers from nothing.
 
 use std::io::Write as _;
+use std::time::Duration;
 
 use super::compare::{Difference, Ends, answers};
 use super::link::{Body, dial};
@@ -98,6 +99,7 @@ async fn send(recording: &Recording, config: &ReplayConfig, exchange: u32) -> Re
         path: file.path(),
         first: 0,
         len: *len,
+        pause: Duration::ZERO,
     });
     let mut link = dial(
         &stage.home,

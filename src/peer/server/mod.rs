@@ -42,6 +42,7 @@ use super::spelling::spelling;
 use super::{Credentials, Error, Result, field, tls};
 use answer::{Ack, Content, Outcome};
 use store::Store;
+pub(super) use store::new_id;
 
 /// How long to wait after a connection that could not be accepted.
 const BREATH: Duration = Duration::from_millis(50);

@@ -149,7 +149,7 @@ fn entry(session: Session, idle: Duration) -> Entry {
 }
 
 /// Makes a GUID in braces, upper case, as IIS does. RFC 9562 §5.4
-fn new_id() -> io::Result<String> {
+pub(in crate::peer) fn new_id() -> io::Result<String> {
     let mut bytes = [0_u8; 16];
     ring::rand::SystemRandom::new()
         .fill(&mut bytes)
