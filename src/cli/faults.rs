@@ -60,6 +60,8 @@ pub(super) struct InForce {
 #[derive(Debug)]
 struct Shared {
     file: Option<PathBuf>,
+    /// What the file was when it was read first: it may change before anybody watches it.
+    stamp: Option<Stamp>,
     seed: u64,
     /// The rules in force now.
     rules: Mutex<RuleSet>,
@@ -72,6 +74,7 @@ impl Args {
     /// Reads the rules and puts them in force.
     pub(super) fn put_in_force(self) -> Result<InForce, Failure> {
         let loaded = self.rules.is_some() || self.rules_from.is_some();
+        let known = self.rules.as_deref().and_then(stamp);
         let (rules, recorded) = match (&self.rules, &self.rules_from) {
             (Some(path), _) => (rules::load(path)?, None),
             (None, Some(capture)) => {
@@ -92,6 +95,7 @@ impl Args {
         let seed = seed.unwrap_or_else(fresh_seed);
         let shared = Arc::new(Shared {
             file: self.rules,
+            stamp: known,
             seed,
             rules: Mutex::new(rules.clone()),
             due: Mutex::default(),
@@ -229,7 +233,7 @@ impl InForce {
     /// `stop` is cancelled.
     pub(super) async fn watch(self, events: Outlet, stop: CancellationToken) {
         let file = self.shared.file.clone();
-        let mut known = file.as_deref().and_then(stamp);
+        let mut known = self.shared.stamp;
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -266,8 +270,10 @@ impl InForce {
     }
 }
 
-/// What of a file changes when somebody writes to it.
-fn stamp(path: &Path) -> Option<(std::time::SystemTime, u64)> {
+/// What of a file changes when somebody writes to it: its time and its size.
+type Stamp = (std::time::SystemTime, u64);
+
+fn stamp(path: &Path) -> Option<Stamp> {
     let data = std::fs::metadata(path).ok()?;
     Some((data.modified().ok()?, data.len()))
 }
