@@ -65,7 +65,7 @@ fn places_of_the_content_and_of_its_length() {
         client.ends(End::Fin);
         assert_eq!(
             run.end().exchanges(),
-            ["Fragment null cut-request: r"],
+            ["Fragment null no-response: r"],
             "{at}"
         );
     }

@@ -37,7 +37,7 @@ fn counts_say_which_matches_fire() {
     for (keys, wanted) in [
         ("count = { skip = 2 }", "0011 1111"),
         ("count = { skip = 1, times = 2 }", "0110 0000"),
-        ("count = { every = 3 }", "0010 0100"),
+        ("count = { every = 3 }", "1001 0010"),
         ("count = { per = \"run\", times = 1 }", "1000 0000"),
         ("count = { per = \"connection\", times = 1 }", "1000 1000"),
         (

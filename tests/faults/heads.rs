@@ -46,7 +46,7 @@ fn the_proxy_answers_as_a_server_would() {
         ),
         (
             "status = 416, bits = { received = \"-15\" }",
-            "HTTP/1.1 416 Range Not Satisfiable|BITS-Packet-Type: Ack|BITS-Session-Id: {3F2B}|BITS-Received-Content-Range: 5|Content-Length: 0||",
+            "HTTP/1.1 416 Requested Range Not Satisfiable|BITS-Packet-Type: Ack|BITS-Session-Id: {3F2B}|BITS-Received-Content-Range: 5|Content-Length: 0||",
         ),
         (
             "status = 200, bits = { received = \"total-1\" }",
@@ -58,7 +58,7 @@ fn the_proxy_answers_as_a_server_would() {
         ),
         (
             "status = 503, reason = \"Not Now\", no_ack = true, headers = { Retry-After = \"10\" }, body = \"<p>later</p>\"",
-            "HTTP/1.1 503 Not Now|Retry-After: 10|Content-Type: text/html|Content-Length: 12||<p>later</p>",
+            "HTTP/1.1 503 Not Now|Content-Type: text/html|Content-Length: 12|Retry-After: 10||<p>later</p>",
         ),
         (
             "status = 200, no_ack = true, body_base64 = \"aGk=\"",

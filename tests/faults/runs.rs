@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::binary::{bitstap, json, of_type, output};
+use crate::binary::{bitstap, lines, of_type, output};
 use crate::disturbed::{Disturbed, Server, Told, rule};
 
 const EXPECT: &str = "when = \"bits.type == ping\"\ndo = [ { respond = { status = 503 } } ]";
@@ -228,10 +228,12 @@ fn a_capture_with_rules_is_not_an_offence_by_itself() {
     run.wait_for("The proxy answers 503 itself");
     fs::copy(capture, &kept).unwrap();
     run.end();
-    let lines = json(&["check", kept.to_str().unwrap()]);
+    let checked = output(&["check", "--format", "json", kept.to_str().unwrap()]);
+    let lines = lines(&checked.stdout);
     let errors: Vec<_> = of_type(&lines, "finding")
         .into_iter()
         .filter(|line| line["level"] == "error" && line["who"] == "server")
         .collect();
+    assert_eq!(of_type(&lines, "summary").len(), 1);
     assert!(errors.is_empty(), "{errors:?}");
 }

@@ -264,7 +264,9 @@ impl Told {
                 .as_str()
                 .map_or_else(|| value.to_string(), str::to_owned)
         };
-        of_type(&self.view, "exchange")
+        let mut lines = of_type(&self.view, "exchange");
+        lines.sort_by_key(|line| line["no"].as_u64());
+        lines
             .iter()
             .map(|line| {
                 let faults = line["faults"].as_array().into_iter().flatten();

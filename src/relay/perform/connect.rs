@@ -85,10 +85,19 @@ pub(in crate::relay) async fn connect<S: Stream>(
     }
     for step in verdict.steps {
         match step.deed {
-            Deed::Delay(time) => wait(tap, stream, tap::now().checked_add(time), false).await?,
+            Deed::Delay(time) => {
+                let until = tap::now().checked_add(time);
+                if wait(tap, stream, until, false).await.is_none() {
+                    board.leave(conn);
+                    return None;
+                }
+            }
             Deed::Hang(time) => {
                 let until = time.and_then(|time| tap::now().checked_add(time));
-                wait(tap, stream, until, true).await?;
+                if wait(tap, stream, until, true).await.is_none() {
+                    board.leave(conn);
+                    return None;
+                }
             }
             Deed::Limit { bucket, rate, way } => {
                 let pace = Pace::Bucket(board.bucket(&bucket, rate));
