@@ -17,7 +17,8 @@ use std::net::{TcpListener, TcpStream};
 
 const SESSIONS: usize = 200;
 
-/// Chance at each stage, counted by everything that does not depend on the order of connections.
+/// Chance counted by sessions, URLs, connections, and by the run: before the rule that ends things for others, since
+/// which match of the run that one ends is a matter of order.
 const RULES: &str = r#"
 [[rule]]
 name = "slow"
@@ -27,17 +28,17 @@ chance = 0.3
 do = [ { delay = { ms = 1, jitter = 1 } } ]
 
 [[rule]]
+name = "told"
+when = "bits"
+chance = 0.3
+do = [ { note = { text = "one of all" } } ]
+
+[[rule]]
 name = "refused"
 when = "bits.type == fragment"
 count = { per = "url" }
 chance = 0.3
 do = [ { respond = { status = 503 } } ]
-
-[[rule]]
-name = "told"
-when = "bits"
-chance = 0.3
-do = [ { note = { text = "one of all" } } ]
 
 [[rule]]
 name = "changed"

@@ -42,7 +42,7 @@ fn counts_say_which_matches_fire() {
         ("count = { per = \"connection\", times = 1 }", "1000 1000"),
         (
             "count = { per = \"connection\", skip = 1, every = 2, times = 1 }",
-            "0010 0010",
+            "0100 0100",
         ),
         ("count = { per = \"client\", times = 5 }", "1111 1000"),
         ("count = { per = \"url\", skip = 6 }", "0000 0011"),
