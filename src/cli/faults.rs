@@ -18,7 +18,7 @@ use crate::fault::{self, Control, Engine, Recorded, RuleSet};
 use crate::relay::{Board, Outlet};
 use crate::report::expectation::{self, Expectation};
 use crate::timeline::Timeline;
-use crate::timeline::filter::Heads;
+use crate::timeline::filter::{Filter, Heads};
 
 use super::failure::{Failure, WithHint};
 use super::rules;
@@ -208,6 +208,20 @@ impl InForce {
     /// Returns the seed, where there are rules that could draw from it.
     pub(super) fn seed(&self) -> Option<u64> {
         self.loaded.then_some(self.seed)
+    }
+
+    /// Returns the first rule that expects something of fields of heads, which have to be read back.
+    pub(super) fn expects_heads(&self) -> Option<String> {
+        let rules = self.shared.lock();
+        let expects = |rule: &&fault::rule::Rule| {
+            let then = rule.expect.as_ref().and_then(|expect| expect.then.as_ref());
+            then.is_some_and(Filter::needs_heads)
+        };
+        rules
+            .rules
+            .iter()
+            .find(expects)
+            .map(|rule| rule.name.clone())
     }
 
     /// Returns what the relay asks.

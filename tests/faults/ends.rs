@@ -163,6 +163,19 @@ fn connections_end_before_their_first_byte() {
 }
 
 #[test]
+fn a_connection_that_waits_to_be_let_in_does_not_hold_up_the_end() {
+    for deed in ["{ hang = {} }", "{ delay = { s = 3600 } }"] {
+        let run = Disturbed::with(&rule(&format!("stage = \"connect\"\ndo = [ {deed} ]")));
+        let mut client = run.client();
+        run.wait_for("Rule r fired at connect");
+        let told = run.end();
+        client.ends(End::Fin);
+        assert_eq!(told.code, Some(0));
+        assert!(told.says("The proxy closes this connection: the proxy shuts down."));
+    }
+}
+
+#[test]
 fn a_port_that_refuses_opens_again() {
     let keys = "count = { times = 1 }\nstage = \"connect\"\ndo = [ { refuse = { ms = 200 } } ]";
     let run = Disturbed::with(&rule(keys));

@@ -219,6 +219,38 @@ fn expectations_decide_about_the_exit_code() {
 }
 
 #[test]
+fn expectations_about_heads_need_no_capture_that_is_kept() {
+    let rules = rule(&format!(
+        "{EXPECT}\nexpect = {{ then = \"http.header.host == h.test and http.status == 200\" }}"
+    ));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rules.toml");
+    let two = rules.replace("do =", "count = { times = 1 }\ndo =");
+    fs::write(&path, two).unwrap();
+    let rules = path.to_str().unwrap();
+    let run = Disturbed::bare(&["--rules", rules]);
+    assert!(run.proxy.ready["capture"].is_null());
+    assert_eq!([run.ping(), run.ping()], ["503", "200"]);
+    let (code, _) = run.proxy.interrupt();
+    assert_eq!(code, Some(0));
+
+    let args = [
+        "proxy",
+        "--upstream",
+        "http://127.0.0.1:9",
+        "--headless",
+        "--no-capture",
+    ];
+    let ended = output(&[&args[..], &["--rules", rules]].concat());
+    let told = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert_eq!(ended.status.code(), Some(2), "{told}");
+    assert!(
+        told.contains("rule r expects a field of a head") && told.contains("hint: "),
+        "{told}"
+    );
+}
+
+#[test]
 fn a_capture_with_rules_is_not_an_offence_by_itself() {
     let run = Disturbed::acking(&rule(EXPECT), &[]);
     run.ping();

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 /// Longer than anything here takes on a busy machine.
@@ -40,13 +40,12 @@ impl Bounded {
     /// Waits for its end.
     pub(crate) fn finish(mut self) -> Ended {
         let [stdout, stderr] = &self.streams;
-        let (stdout, hung) = match stdout.recv_timeout(PATIENCE) {
-            Ok(text) => (text, false),
-            Err(_) => {
-                self.child.kill().expect("it runs");
-                (stdout.recv().expect("it has ended"), true)
-            }
-        };
+        let in_time = stdout.recv_timeout(PATIENCE).ok();
+        let hung = in_time.is_none();
+        if hung {
+            self.child.kill().expect("it runs");
+        }
+        let stdout = in_time.unwrap_or_else(|| stdout.recv().expect("it has ended"));
         let stderr = stderr.recv().expect("it has ended");
         let status = self.child.wait().expect("it has ended");
         assert!(!hung, "{} hangs:\n{stdout}{stderr}", self.name);
@@ -60,7 +59,7 @@ impl Bounded {
 
 /// Reads a stream to its end in a thread.
 fn collect(mut stream: impl Read + Send + 'static) -> Receiver<String> {
-    let (sender, receiver) = channel();
+    let (sender, receiver) = sync_channel(1);
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
         let _ = stream.read_to_end(&mut bytes);

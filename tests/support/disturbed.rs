@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -151,20 +151,23 @@ impl Disturbed {
 
     /// Starts a proxy with options that bring rules, or none.
     pub(crate) fn run(folder: TempDir, server: Server, more: &[&str]) -> Self {
+        let capture = folder.path().join("run.pcapng");
+        let capture = ["--capture", capture.to_str().unwrap()];
+        Self::open(folder, server, &[&capture, more].concat())
+    }
+
+    /// Starts a proxy without a capture of its own, in front of a server that answers every head.
+    pub(crate) fn bare(more: &[&str]) -> Self {
+        Self::open(tempfile::tempdir().unwrap(), Server::Acks, more)
+    }
+
+    fn open(folder: TempDir, server: Server, more: &[&str]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let upstream = format!("http://{}", listener.local_addr().unwrap());
-        let capture = folder.path().join("run.pcapng");
-        let args = [
-            "proxy",
-            "--listen",
-            "127.0.0.1:0",
-            "--upstream",
-            &upstream,
-            "--capture",
-        ];
-        let args = [&args[..], &[capture.to_str().unwrap()], more].concat();
+        let args = ["proxy", "--listen", "127.0.0.1:0", "--upstream", &upstream];
+        let args = [&args[..], more].concat();
         let proxy = Running::start(&args);
-        let (sender, accepted) = channel();
+        let (sender, accepted) = sync_channel(64);
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 if server == Server::Acks {
