@@ -18,7 +18,7 @@ use crate::fault::{self, Control, Engine, Recorded, RuleSet};
 use crate::relay::{Board, Outlet};
 use crate::report::expectation::{self, Expectation};
 use crate::timeline::Timeline;
-use crate::timeline::filter::Heads;
+use crate::timeline::filter::{Filter, Heads};
 
 use super::failure::{Failure, WithHint};
 use super::rules;
@@ -60,6 +60,8 @@ pub(super) struct InForce {
 #[derive(Debug)]
 struct Shared {
     file: Option<PathBuf>,
+    /// What the file was when it was read first: it may change before anybody watches it.
+    stamp: Option<Stamp>,
     seed: u64,
     /// The rules in force now.
     rules: Mutex<RuleSet>,
@@ -72,12 +74,13 @@ impl Args {
     /// Puts in force what recorded runs tell of.
     pub(super) fn repeat(captures: &[PathBuf]) -> Result<InForce, Failure> {
         let (rules, seed) = recorded_rules(captures)?;
-        Ok(InForce::new(rules, seed, Self::default(), true))
+        Ok(InForce::new(rules, seed, Self::default(), true, None))
     }
 
     /// Reads the rules and puts them in force.
     pub(super) fn put_in_force(self) -> Result<InForce, Failure> {
         let loaded = self.rules.is_some() || self.rules_from.is_some();
+        let known = self.rules.as_deref().and_then(stamp);
         let (rules, recorded) = match (&self.rules, &self.rules_from) {
             (Some(path), _) => (rules::load(path)?, None),
             (None, Some(capture)) => {
@@ -88,14 +91,15 @@ impl Args {
         };
         let seed = self.seed.or(recorded).or(rules.seed);
         let seed = seed.unwrap_or_else(fresh_seed);
-        Ok(InForce::new(rules, seed, self, loaded))
+        Ok(InForce::new(rules, seed, self, loaded, known))
     }
 }
 
 impl InForce {
-    fn new(rules: RuleSet, seed: u64, args: Args, loaded: bool) -> Self {
+    fn new(rules: RuleSet, seed: u64, args: Args, loaded: bool, known: Option<Stamp>) -> Self {
         let shared = Arc::new(Shared {
             file: args.rules,
+            stamp: known,
             seed,
             rules: Mutex::new(rules.clone()),
             due: Mutex::default(),
@@ -232,6 +236,20 @@ impl InForce {
         self.loaded.then_some(self.seed)
     }
 
+    /// Returns the first rule that expects something of fields of heads, which have to be read back.
+    pub(super) fn expects_heads(&self) -> Option<String> {
+        let rules = self.shared.lock();
+        let expects = |rule: &&fault::rule::Rule| {
+            let then = rule.expect.as_ref().and_then(|expect| expect.then.as_ref());
+            then.is_some_and(Filter::needs_heads)
+        };
+        rules
+            .rules
+            .iter()
+            .find(expects)
+            .map(|rule| rule.name.clone())
+    }
+
     /// Returns what the relay asks.
     pub(super) fn board(&self) -> Arc<Board> {
         Arc::clone(&self.board)
@@ -255,7 +273,7 @@ impl InForce {
     /// `stop` is cancelled.
     pub(super) async fn watch(self, events: Outlet, stop: CancellationToken) {
         let file = self.shared.file.clone();
-        let mut known = file.as_deref().and_then(stamp);
+        let mut known = self.shared.stamp;
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -292,8 +310,10 @@ impl InForce {
     }
 }
 
-/// What of a file changes when somebody writes to it.
-fn stamp(path: &Path) -> Option<(std::time::SystemTime, u64)> {
+/// What of a file changes when somebody writes to it: its time and its size.
+type Stamp = (std::time::SystemTime, u64);
+
+fn stamp(path: &Path) -> Option<Stamp> {
     let data = std::fs::metadata(path).ok()?;
     Some((data.modified().ok()?, data.len()))
 }

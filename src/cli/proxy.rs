@@ -76,6 +76,11 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     let (start, start_ns) = stage::clocks();
     warn_beyond_loopback(&args.listen);
     let rules = args.faults.put_in_force()?;
+    if let (true, Some(rule)) = (args.no_capture, rules.expects_heads()) {
+        let text =
+            format!("rule {rule} expects a field of a head, and --no-capture keeps no heads");
+        return Err(Failure::new(text).hint("leave --no-capture out"));
+    }
     // Without rules a screen may still want to hold packets.
     let rules = (rules.is_loaded() || args.format.wants_screen()).then_some(rules);
     let config = Config {

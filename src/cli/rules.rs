@@ -111,7 +111,8 @@ fn output(json: bool) -> Output {
 /// Reads a rules file. `Err` in it: every mistake with its place, drawn for people.
 fn read(path: &Path) -> Result<(String, Result<RuleSet, Vec<fault::Error>>), Failure> {
     let bytes = std::fs::read(path)
-        .with_context(|| format!("cannot read the rules file {}", path.display()))?;
+        .with_context(|| format!("cannot read the rules file {}", path.display()))
+        .hint(|| "`bitstap rules list F-14 > rules.toml` makes one to begin with".to_owned())?;
     let text = String::from_utf8(bytes)
         .with_context(|| format!("cannot read the rules file {}", path.display()))
         .hint(|| "rules files are text in UTF-8".to_owned())?;

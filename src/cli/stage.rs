@@ -116,7 +116,10 @@ impl Plan {
             url: self.urls(),
             listen: addresses.collect(),
             upstream: Some(self.upstream.clone()),
-            capture: store.shown(),
+            // One that nobody can open later is not told of.
+            capture: store
+                .shown()
+                .filter(|_| store.folder.is_none() || self.format.wants_screen()),
             seed: self.rules.as_ref().and_then(InForce::seed),
         }
     }
@@ -319,11 +322,14 @@ struct Store {
 }
 
 impl Store {
-    /// Creates the capture. Without a screen nobody looks back at one that goes away at the end.
+    /// Creates the capture. Without a screen nobody looks back at one that goes away at the end, but for rules that
+    /// expect something of heads.
     fn make(plan: &Plan, on_screen: bool) -> Result<Self, Failure> {
+        let looks_back =
+            on_screen || (plan.rules.as_ref()).is_some_and(|rules| rules.expects_heads().is_some());
         let (folder, file) = match &plan.recorded {
             Recorded::File(path) => (None, Some(path.clone())),
-            Recorded::Temporary if on_screen => {
+            Recorded::Temporary if looks_back => {
                 let folder = temporary_folder()?;
                 let file = folder.path().join("capture.pcapng");
                 (Some(folder), Some(file))

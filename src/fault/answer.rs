@@ -24,7 +24,8 @@ pub(super) fn write(answer: &Answer, scene: &Scene<'_>, draw: &Draw<'_>) -> Byte
         answer,
         fields: Vec::new(),
     };
-    if scene.request.as_ref().is_some_and(|request| request.upload) {
+    let uploads = scene.request.as_ref().is_some_and(|request| request.upload);
+    if uploads && !answer.no_ack {
         lines.add_ack(scene, draw);
     } else {
         lines.add_bits(scene);
@@ -90,7 +91,7 @@ impl Lines<'_> {
         let answer = self.answer;
         let packet = scene.packet();
         let succeeds = (200..300).contains(&answer.status) && !self.gives(Name::Error);
-        if !answer.no_ack && !self.gives(Name::PacketType) {
+        if !self.gives(Name::PacketType) {
             self.offer("BITS-Packet-Type", "Ack");
         }
         if packet == Some(Packet::CreateSession) && succeeds && !self.gives(Name::Protocol) {

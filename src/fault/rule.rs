@@ -273,7 +273,7 @@ pub struct Answer {
     pub bits: Vec<(BitsField, BitsValue)>,
     pub error_header: ErrorHeader,
     pub body: Vec<u8>,
-    /// Leaves out BITS-Packet-Type: Ack, which BITS requests else get.
+    /// Leaves out what makes an Ack and BITS requests else get: there are the fields in `bits` only.
     pub no_ack: bool,
 }
 

@@ -91,7 +91,13 @@ pub(super) async fn run<D: Dial + 'static>(
         tasks.spawn(async move {
             let entry = match (shared.config.rules.as_deref(), verdict) {
                 (Some(board), Some(verdict)) => {
-                    perform::connect(board, &tap, conn, with, verdict, &stream).await
+                    let newcomer = perform::Newcomer {
+                        board,
+                        tap: &tap,
+                        conn,
+                        stream: &stream,
+                    };
+                    perform::connect(&newcomer, with, verdict, &shared.stop).await
                 }
                 _ => Some(Entry::of(with)),
             };

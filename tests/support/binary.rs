@@ -67,7 +67,12 @@ pub(crate) struct Running {
 impl Running {
     /// Starts the binary with `--json` and waits until its ports accept.
     pub(crate) fn start<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Self {
-        let mut child = bitstap(args)
+        Self::of(bitstap(args))
+    }
+
+    /// The same with a command of the binary that was prepared.
+    pub(crate) fn of(mut command: Command) -> Self {
+        let mut child = command
             .arg("--json")
             .stdout(Stdio::piped())
             .spawn()
@@ -107,11 +112,16 @@ impl Running {
         format!("http://{}{path}", self.address())
     }
 
+    /// Waits for the next line.
+    pub(crate) fn next(&self) -> Value {
+        let line = self.stdout.recv_timeout(PATIENCE).expect("a line comes");
+        serde_json::from_str(&line).expect("it is JSON")
+    }
+
     /// Waits for a line of the type.
     pub(crate) fn wait_for(&self, wanted: &str) -> Value {
         loop {
-            let line = self.stdout.recv_timeout(PATIENCE).expect("a line comes");
-            let value: Value = serde_json::from_str(&line).expect("it is JSON");
+            let value = self.next();
             if value["type"] == wanted {
                 return value;
             }

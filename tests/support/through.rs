@@ -254,21 +254,67 @@ pub(crate) fn events(capture: &Path) -> Vec<Event> {
         .collect()
 }
 
-/// Plays conversations one after the other through one proxy and compares its capture with them.
+/// A rule for each stage, none of which any conversation meets.
+const IDLE_RULES: &str = r#"
+[[rule]]
+name = "head"
+when = "http.url == /nobody-asks-for-this"
+do = [ { reset = {} } ]
+[[rule]]
+name = "content"
+when = "bits.session == none-has-this"
+stage = "request.body"
+at = { file = 3 }
+do = [ { truncate = {} } ]
+[[rule]]
+name = "answer"
+when = "http.status == 599"
+stage = "response.head"
+do = [ { drop_response = {} } ]
+[[rule]]
+name = "page"
+when = "http.header.x-none-has-this"
+stage = "response.body"
+do = [ { flip = {} } ]
+[[rule]]
+name = "end"
+when = "conn == 100000"
+stage = "close"
+do = [ { reset = {} } ]
+[[rule]]
+name = "start"
+when = "conn == 100000"
+stage = "connect"
+do = [ { close = {} } ]
+"#;
+
+/// Plays conversations one after the other through one proxy and compares its capture with them; once without
+/// rules, once with rules that none of them meets.
 pub(crate) fn pass_all(conversations: &[Vec<Step>]) {
+    pass_with(conversations, "");
+    pass_with(conversations, IDLE_RULES);
+}
+
+fn pass_with(conversations: &[Vec<Step>], rules: &str) {
     let folder = tempfile::tempdir().unwrap();
     let capture = folder.path().join("bytes.pcapng");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let upstream = format!("http://{}", listener.local_addr().unwrap());
-    let proxy = Running::start(&[
+    let path = folder.path().join("rules.toml");
+    std::fs::write(&path, rules).unwrap();
+    let mut args = vec![
         "proxy",
         "--upstream",
         &upstream,
         "--listen",
         "127.0.0.1:0",
         "--capture",
-        capture.to_str().unwrap(),
-    ]);
+    ];
+    args.push(capture.to_str().unwrap());
+    if !rules.is_empty() {
+        args.extend(["--rules", path.to_str().unwrap()]);
+    }
+    let proxy = Running::start(&args);
     for steps in conversations {
         let mut ends = Ends::open(&proxy, &listener);
         for step in steps {

@@ -268,7 +268,7 @@ form! {
         body: String,
         /// The content, in base64.
         body_base64: String,
-        /// Leaves out BITS-Packet-Type: Ack.
+        /// Leaves out what makes an Ack: of BITS it has the fields in `bits` only.
         no_ack: bool,
     }
 }

@@ -7,6 +7,7 @@ use std::future::poll_fn;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
 
 use super::pace::Pace;
 use crate::event::{Close, ConnId, Direction, Fact, Leg};
@@ -69,15 +70,23 @@ pub(in crate::relay) fn decide(
     board.decide(&moment).0
 }
 
-/// Carries out what was decided about a new connection. `None`: it is over, and `stream` is to be dropped.
+/// A connection on which nothing was read.
+pub(in crate::relay) struct Newcomer<'p, S> {
+    pub(in crate::relay) board: &'p Board,
+    pub(in crate::relay) tap: &'p Tap,
+    pub(in crate::relay) conn: ConnId,
+    pub(in crate::relay) stream: &'p S,
+}
+
+/// Carries out what was decided about a new connection, unless `stop` ends the run. `None`: it is over, and
+/// its stream is to be dropped.
 pub(in crate::relay) async fn connect<S: Stream>(
-    board: &Board,
-    tap: &Tap,
-    conn: ConnId,
+    newcomer: &Newcomer<'_, S>,
     client: Client,
     verdict: Verdict,
-    stream: &S,
+    stop: &CancellationToken,
 ) -> Option<Entry> {
+    let (board, tap) = (newcomer.board, newcomer.tap);
     let mut entry = Entry::of(client);
     for receipt in &verdict.receipts {
         let note = receipt.note();
@@ -85,10 +94,17 @@ pub(in crate::relay) async fn connect<S: Stream>(
     }
     for step in verdict.steps {
         match step.deed {
-            Deed::Delay(time) => wait(tap, stream, tap::now().checked_add(time), false).await?,
+            Deed::Delay(time) => {
+                let until = tap::now().checked_add(time);
+                if !wait(newcomer, stop, until, false).await {
+                    return None;
+                }
+            }
             Deed::Hang(time) => {
                 let until = time.and_then(|time| tap::now().checked_add(time));
-                wait(tap, stream, until, true).await?;
+                if !wait(newcomer, stop, until, true).await {
+                    return None;
+                }
             }
             Deed::Limit { bucket, rate, way } => {
                 let pace = Pace::Bucket(board.bucket(&bucket, rate));
@@ -98,13 +114,13 @@ pub(in crate::relay) async fn connect<S: Stream>(
                 entry.paces.push((way, Pace::dribble(bytes, every)));
             }
             Deed::Note(text) => tap.note(Leg::Client, text, Fact::Other).await,
-            Deed::Reset(_) => return over(board, tap, conn, stream, Close::Reset).await,
-            Deed::Close(_) => return over(board, tap, conn, stream, Close::Fin).await,
+            Deed::Reset(_) => return over(newcomer, Close::Reset).await,
+            Deed::Close(_) => return over(newcomer, Close::Fin).await,
             Deed::Refuse(time) => {
                 let text = format!("The ports refuse new connections for {time:?}.");
                 tap.note(Leg::Client, text, Fact::Other).await;
                 board.refuse(time);
-                return over(board, tap, conn, stream, Close::Reset).await;
+                return over(newcomer, Close::Reset).await;
             }
             Deed::Tls(fault) => entry.tls = Some(fault),
             // There is no message yet.
@@ -120,28 +136,44 @@ pub(in crate::relay) async fn connect<S: Stream>(
     Some(entry)
 }
 
-/// Waits; `None` when the client has gone meanwhile.
-async fn wait<S: Stream>(tap: &Tap, stream: &S, until: Option<Instant>, ends: bool) -> Option<()> {
+/// Waits; `false` when the client has gone meanwhile or the run ends.
+async fn wait<S: Stream>(
+    newcomer: &Newcomer<'_, S>,
+    stop: &CancellationToken,
+    until: Option<Instant>,
+    ends: bool,
+) -> bool {
+    let Newcomer {
+        board, tap, conn, ..
+    } = *newcomer;
     tokio::select! {
         biased;
-        () = at(until) => return Some(()),
-        () = stream.broken() => {}
-        () = stream.gone(), if ends => {}
+        () = at(until) => return true,
+        () = newcomer.stream.broken() => {}
+        () = newcomer.stream.gone(), if ends => {}
+        () = stop.cancelled() => {
+            let reason = "the proxy shuts down".to_owned();
+            let text = format!("The proxy closes this connection: {reason}.");
+            tap.note(Leg::Client, text, Fact::Closing { reason }).await;
+            over(newcomer, Close::Fin).await;
+            return false;
+        }
     }
-    stream.reset();
+    board.leave(conn);
+    newcomer.stream.reset();
     let direction = Direction::ToServer;
     tap.closed(Leg::Client, direction, Close::Reset).await;
-    None
+    false
 }
 
 /// Ends a connection on which nothing was read.
-async fn over<S: Stream>(
-    board: &Board,
-    tap: &Tap,
-    conn: ConnId,
-    stream: &S,
-    how: Close,
-) -> Option<Entry> {
+async fn over<S: Stream>(newcomer: &Newcomer<'_, S>, how: Close) -> Option<Entry> {
+    let Newcomer {
+        board,
+        tap,
+        conn,
+        stream,
+    } = *newcomer;
     board.leave(conn);
     match how {
         Close::Reset => stream.reset(),

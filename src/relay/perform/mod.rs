@@ -32,7 +32,7 @@ pub(super) mod part;
 mod passage;
 mod spool;
 
-pub(super) use connect::{Entry, connect, decide};
+pub(super) use connect::{Entry, Newcomer, connect, decide};
 
 use super::answer::DialError;
 use super::board::Board;
