@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 
 mod failure;
 mod faults;
+mod hosts;
 mod kept;
 mod output;
 mod record;
