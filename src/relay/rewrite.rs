@@ -301,10 +301,10 @@ fn parts(authority: &str) -> Option<(&str, Option<u16>)> {
     let (host, port) = if authority.starts_with('[') {
         let end = authority.find(']')?.saturating_add(1);
         let (host, rest) = authority.split_at_checked(end)?;
-        (
-            host,
-            rest.strip_prefix(':').or((!rest.is_empty()).then_some("?")),
-        )
+        match rest.strip_prefix(':') {
+            None if !rest.is_empty() => return None,
+            port => (host, port),
+        }
     } else {
         match authority.split_once(':') {
             Some((host, port)) => (host, Some(port)),

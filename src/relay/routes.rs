@@ -164,13 +164,13 @@ impl Steering {
         let mut memory = self.memory();
         let Wanted { client, path, .. } = wanted;
         if let Some(session) = wanted.session
-            && let Some(to) = live(&mut memory.sessions, session.to_owned(), now, |_| true)
+            && let Some(to) = live(&mut memory.sessions, &session.to_owned(), now, |_| true)
         {
             let key = Key::Session(session.to_owned());
             return Some(Target { to, key });
         }
         let fits = |route: &Route| !route.pings || wanted.is_ping;
-        let to = live(&mut memory.paths, (client, path.to_owned()), now, fits)?;
+        let to = live(&mut memory.paths, &(client, path.to_owned()), now, fits)?;
         let key = Key::Path(client, path.to_owned());
         Some(Target { to, key })
     }
@@ -213,17 +213,17 @@ fn insert<K: Eq + Hash + Clone>(
 /// Finds a route that is still to be used, and marks it used.
 fn live<K: Eq + Hash>(
     routes: &mut HashMap<K, Route>,
-    key: K,
+    key: &K,
     now: Instant,
     fits: impl FnOnce(&Route) -> bool,
 ) -> Option<Upstream> {
-    let route = routes.get_mut(&key)?;
+    let route = routes.get_mut(key)?;
     let since = |from: Instant| now.saturating_duration_since(from);
     let returned = route.fallback.zip(route.failing);
     if returned.is_some_and(|(after, failing)| since(failing) >= after)
         || since(route.used) >= FORGOTTEN
     {
-        routes.remove(&key);
+        routes.remove(key);
         return None;
     }
     if !fits(route) {
