@@ -176,7 +176,8 @@ pub(super) async fn opened_at<S: Stream>(
     Side::new(opened.stream, Leg::Upstream)
 }
 
-/// Dials the upstream, or `to`, within the connect timeout. `None`: the connection is over, the client may have reset it.
+/// Dials the upstream, or `to`, within the connect timeout. `None`: the connection is over, the client may
+/// have reset it.
 pub(super) async fn dial<C: Stream, D: Dial>(
     state: &State<'_>,
     client: &Side<C>,
