@@ -44,6 +44,7 @@ fn rows() -> Vec<Exchange> {
             request: None,
             response: None,
             faults: bitstap::timeline::Faults::default(),
+            rewrites: bitstap::timeline::Faults::default(),
         })
         .collect()
 }

@@ -85,6 +85,7 @@ fn exchange(no: u32, method: &Text, url: &Text) -> Exchange {
         request: None,
         response: None,
         faults: bitstap::timeline::Faults::default(),
+        rewrites: bitstap::timeline::Faults::default(),
     }
 }
 

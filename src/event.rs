@@ -147,6 +147,10 @@ pub enum Fact {
     Rules(Box<RulesFact>),
     /// A rule's condition held.
     Rule(Box<RuleFact>),
+    /// The proxy wrote another value into a head.
+    Rewrite(Box<RewriteFact>),
+    /// A server names a place to the client that the client reaches without the proxy.
+    Leak(Box<LeakFact>),
     /// A person marked an exchange, or took the mark away.
     Mark {
         #[serde(flatten)]
@@ -216,6 +220,30 @@ pub struct RuleFact {
     pub actions: Vec<String>,
     /// Why it did not fire; empty if it did.
     pub reason: String,
+    /// Counts the requests of the connection from 0.
+    pub exchange: Option<u64>,
+}
+
+/// One value that the proxy changed so that the client stays with it, or the server is asked as wanted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RewriteFact {
+    pub direction: Direction,
+    /// The field's name as sent; `request target` for that.
+    pub field: String,
+    pub before: String,
+    pub after: String,
+    /// Counts the requests of the connection from 0.
+    pub exchange: Option<u64>,
+}
+
+/// One field of a response that leads the client away.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeakFact {
+    /// The field's name as sent.
+    pub field: String,
+    pub value: String,
+    /// The URL of the server that it leads to, without a path.
+    pub to: String,
     /// Counts the requests of the connection from 0.
     pub exchange: Option<u64>,
 }

@@ -64,6 +64,7 @@ fn exchange(
         request: Some(message(0)),
         response: Some(message(0)),
         faults: bitstap::timeline::Faults::default(),
+        rewrites: bitstap::timeline::Faults::default(),
     }
 }
 

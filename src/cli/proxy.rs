@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::relay::{Config, Relay, Upstream};
@@ -9,6 +10,7 @@ use crate::relay::{Config, Relay, Upstream};
 use super::check::Documents;
 use super::failure::Failure;
 use super::faults::{self, InForce};
+use super::hosts::HostArgs;
 use super::output::Format;
 use super::stage::{self, Appearance, Plan, Recorded, Stage, Until};
 use super::tls::{TlsArgs, with_hint};
@@ -17,7 +19,7 @@ use super::unit;
 /// Stand between BITS clients and a server, and show what passes
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  bitstap proxy --upstream http://iis.corp --capture upload.pcapng\n  bitstap proxy --upstream https://bits.example --listen 127.0.0.1:0 --json --until sessions=1\n  bitstap proxy --upstream https://bits.example --listen 127.0.0.1:8443 --tls auto\n\nLet the third Ack get lost, and tell by the exit code whether the client came back:\n  bitstap proxy --upstream http://iis.corp --rules lost-ack.toml --junit verdict.xml --headless --until sessions=1\n\nThen point the client at the address it prints instead of the server's."
+    after_help = "Examples:\n  bitstap proxy --upstream http://iis.corp --capture upload.pcapng\n  bitstap proxy --upstream https://bits.example --listen 127.0.0.1:0 --json --until sessions=1\n  bitstap proxy --upstream https://bits.example --listen 127.0.0.1:8443 --tls auto\n\nAsk the server for its own host instead of the proxy's:\n  bitstap proxy --upstream http://iis.corp --host upstream\n\nLet the third Ack get lost, and tell by the exit code whether the client came back:\n  bitstap proxy --upstream http://iis.corp --rules lost-ack.toml --junit verdict.xml --headless --until sessions=1\n\nThen point the client at the address it prints instead of the server's."
 )]
 pub(super) struct Args {
     /// The server: `http://HOST[:PORT]` or `https://HOST[:PORT]`
@@ -50,6 +52,8 @@ pub(super) struct Args {
     /// Stop by itself: sessions=N (so many have ended), idle=TIME (nothing has passed for so long)
     #[arg(long, value_name = "WHEN", value_parser = until)]
     until: Vec<Until>,
+    #[command(flatten)]
+    hosts: HostArgs,
     #[command(flatten)]
     faults: faults::Args,
     #[command(flatten)]
@@ -91,6 +95,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
         max_connections: usize::try_from(args.max_connections).unwrap_or(usize::MAX),
         both_legs: args.both_legs,
         start: Some(start),
+        steering: Some(Arc::new(args.hosts.steering())),
         ..Config::new("", args.upstream.upstream)
     };
     let (config, security) = args.tls.apply(config)?;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use clap::ValueEnum;
 
 use crate::relay::tls::{Authority, Identity, ServeAs, untimely};
-use crate::relay::{Config, Error};
+use crate::relay::{Config, Error, Leaks};
 
 use super::ca;
 use super::failure::Failure;
@@ -93,7 +93,10 @@ impl TlsArgs {
             notices.extend(about(&authority, new));
             serve_as = Some(ServeAs::Local(Arc::new(authority)));
         }
-        let insecure = self.insecure_upstream && config.upstream.tls;
+        // A field that is rewritten may lead to an https server, whatever the upstream is.
+        let leads_on = (config.steering.as_ref()).is_some_and(|it| it.leaks == Leaks::Rewrite);
+        let (upstream, any) = (config.upstream.tls, config.upstream.tls || leads_on);
+        let insecure = self.insecure_upstream && any;
         if insecure {
             notices.push(
                 "warning: --insecure-upstream: nobody verifies that the server is who it says it is; \
@@ -102,15 +105,15 @@ impl TlsArgs {
             );
         }
         let idle = [
-            (self.insecure_upstream, "--insecure-upstream"),
-            (!self.upstream_ca.is_empty(), "--upstream-ca"),
-            (upstream_identity.is_some(), "--upstream-client-cert"),
-            (self.upstream_name.is_some(), "--upstream-name"),
+            (self.insecure_upstream && !any, "--insecure-upstream"),
+            (!self.upstream_ca.is_empty() && !any, "--upstream-ca"),
+            (
+                upstream_identity.is_some() && !any,
+                "--upstream-client-cert",
+            ),
+            (self.upstream_name.is_some() && !upstream, "--upstream-name"),
         ];
-        for (_, option) in idle
-            .iter()
-            .filter(|(given, _)| *given && !config.upstream.tls)
-        {
+        for (_, option) in idle.iter().filter(|(given, _)| *given) {
             notices.push(format!(
                 "warning: {option} has no effect: the upstream is not https"
             ));

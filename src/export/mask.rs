@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 use std::ops::Range;
 
-use crate::event::{Fact, Note, TlsFact};
+use crate::event::{Fact, LeakFact, Note, RewriteFact, TlsFact};
 use crate::wire::{Head, Start};
 
 use super::private::{Holds, TABLE, TOKENS};
@@ -82,6 +82,16 @@ impl Mask {
                 reason: blank(),
                 server_name: None,
             },
+            Fact::Rewrite(fact) => Fact::Rewrite(Box::new(RewriteFact {
+                before: blank(),
+                after: blank(),
+                ..(**fact).clone()
+            })),
+            Fact::Leak(fact) => Fact::Leak(Box::new(LeakFact {
+                value: blank(),
+                to: blank(),
+                ..(**fact).clone()
+            })),
             fact => fact.clone(),
         };
         let text = BLANKED.to_owned();

@@ -101,7 +101,7 @@ pub(super) async fn run<D: Dial + 'static>(
                 }
                 _ => Some(Entry::of(with)),
             };
-            if let Some(entry) = entry {
+            if let Some(mut entry) = entry {
                 let beginning = Beginning {
                     tap: &tap,
                     local: server.ip(),
@@ -112,6 +112,8 @@ pub(super) async fn run<D: Dial + 'static>(
                     None => Some(Socket::Plain(stream)),
                     Some(acceptor) => beginning.open(acceptor, stream, entry.tls).await,
                 };
+                entry.local = Some(server);
+                entry.secure = matches!(begun, Some(Socket::Tls(_)));
                 match (begun, shared.config.rules.as_deref()) {
                     (Some(stream), _) => connection::enter(&shared, conn, stream, entry).await,
                     (None, Some(board)) => board.leave(conn),

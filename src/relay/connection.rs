@@ -13,7 +13,6 @@ use bytes::Bytes;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::Config;
 use super::answer::{self, DialError};
 use super::dial::{Dial, Dialled};
 use super::intake::{Discarded, Intake, Run, Taken, is_reset, peer};
@@ -22,6 +21,7 @@ use super::queue::Outlet;
 use super::state::{Over, Side, State, inward};
 use super::stream::Stream;
 use super::tap::{self, Tap};
+use super::{Config, Upstream};
 use crate::event::{Close, ConnId, Direction, Fact, Leg, What};
 
 /// How much of a request is still read and thrown away after we answered it ourselves, and for how long:
@@ -137,7 +137,7 @@ async fn converse<C: Stream, D: Dial>(
         }
     };
     let dialled = tap::now();
-    let opened = match dial(state, client, dialler).await? {
+    let opened = match dial(state, client, dialler, None).await? {
         Ok(opened) => opened,
         Err(error) => {
             let fin = matches!(first, Taken::Fin(_));
@@ -176,16 +176,24 @@ pub(super) async fn opened_at<S: Stream>(
     Side::new(opened.stream, Leg::Upstream)
 }
 
-/// Dials within the connect timeout. `None`: the connection is over, the client may have reset it.
+/// Dials the upstream, or `to`, within the connect timeout. `None`: the connection is over, the client may
+/// have reset it.
 pub(super) async fn dial<C: Stream, D: Dial>(
     state: &State<'_>,
     client: &Side<C>,
     dialler: &D,
+    to: Option<&Upstream>,
 ) -> Option<Result<Dialled<D::Stream>, DialError>> {
     let limit = state.config.connect_timeout;
+    let attempt = async {
+        match to {
+            None => dialler.dial(limit).await,
+            Some(to) => dialler.dial_to(to, limit).await,
+        }
+    };
     let dial = async {
         tokio::select! {
-            tried = timeout(limit, dialler.dial(limit)) => Some(tried),
+            tried = timeout(limit, attempt) => Some(tried),
             () = client.stream.broken() => None,
         }
     };

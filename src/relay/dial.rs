@@ -6,13 +6,15 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use tokio::net::{TcpStream, lookup_host};
 
 use super::answer::DialError;
 use super::stream::{Socket, Stream};
-use super::tls::{Connector, Secrets, Trust};
+use super::tls::{Connector, Identity, Secrets, Trust};
 use super::{Config, Error, Upstream};
 use crate::event::Note;
 
@@ -38,6 +40,15 @@ pub trait Dial: Send + Sync {
         within: Duration,
     ) -> impl Future<Output = Result<Dialled<Self::Stream>, DialError>> + Send;
 
+    /// Opens one connection to another server than the upstream. Who knows only one server dials that.
+    fn dial_to(
+        &self,
+        _to: &Upstream,
+        within: Duration,
+    ) -> impl Future<Output = Result<Dialled<Self::Stream>, DialError>> + Send {
+        self.dial(within)
+    }
+
     /// Names the upstream for people, such as `http://example.org:80`.
     fn name(&self) -> String;
 }
@@ -46,6 +57,28 @@ pub trait Dial: Send + Sync {
 pub struct Dialler {
     upstream: Upstream,
     tls: Option<Connector>,
+    /// How TLS is spoken to other servers than the upstream; made when it is needed.
+    other: OnceLock<Result<Connector, String>>,
+    means: Means,
+}
+
+/// What TLS towards servers is made of.
+struct Means {
+    ca: Vec<PathBuf>,
+    identity: Option<Identity>,
+    insecure: bool,
+    secrets: Secrets,
+}
+
+impl Means {
+    fn connector(&self, name: &str) -> Result<Connector, Error> {
+        let trust = Trust {
+            ca: &self.ca,
+            identity: self.identity.as_ref(),
+            insecure: self.insecure,
+        };
+        Connector::new(trust, name, self.secrets.clone())
+    }
 }
 
 impl std::fmt::Debug for Dialler {
@@ -60,21 +93,37 @@ impl Dialler {
     /// Checks the upstream's TLS settings.
     pub(super) fn new(config: &Config, secrets: Secrets) -> Result<Self, Error> {
         let upstream = config.upstream.clone();
-        let trust = Trust {
-            ca: &config.upstream_ca,
-            identity: config.upstream_identity.as_ref(),
+        let means = Means {
+            ca: config.upstream_ca.clone(),
+            identity: config.upstream_identity.clone(),
             insecure: config.insecure_upstream,
+            secrets,
         };
         let name = config.upstream_name.as_deref().unwrap_or(&upstream.host);
-        let tls = upstream
-            .tls
-            .then(|| Connector::new(trust, name, secrets))
-            .transpose()?;
-        Ok(Self { upstream, tls })
+        let tls = (upstream.tls).then(|| means.connector(name)).transpose()?;
+        Ok(Self {
+            upstream,
+            tls,
+            other: OnceLock::new(),
+            means,
+        })
     }
 
-    async fn connect(&self, within: Duration) -> Result<TcpStream, DialError> {
-        let target = (self.upstream.host.as_str(), self.upstream.port);
+    /// Returns how TLS is spoken to `host`. All hosts share one set of roots and one memory of sessions.
+    fn other(&self, host: &str) -> Result<Connector, DialError> {
+        let made = (self.other).get_or_init(|| {
+            self.means
+                .connector(host)
+                .map_err(|error| error.to_string())
+        });
+        let connector = made.as_ref().map_err(|error| failed(error.clone()))?;
+        connector
+            .named(host)
+            .map_err(|error| failed(error.to_string()))
+    }
+
+    async fn connect(to: &Upstream, within: Duration) -> Result<TcpStream, DialError> {
+        let target = (to.host.as_str(), to.port);
         let addresses: Vec<SocketAddr> = lookup_host(target)
             .await
             .map_err(|error| failed(format!("cannot resolve the name ({error})")))?
@@ -122,31 +171,39 @@ impl Dial for Dialler {
     type Stream = Socket;
 
     async fn dial(&self, within: Duration) -> Result<Dialled<Socket>, DialError> {
-        let stream = self.connect(within).await?;
-        let addresses = stream.local_addr().and_then(|client| {
-            stream.set_nodelay(true)?;
-            Ok((client, stream.peer_addr()?))
-        });
-        let (client, server) = addresses.map_err(|error| failed(plain(&error)))?;
-        let (stream, notes) = match &self.tls {
-            None => (Socket::Plain(stream), Vec::new()),
-            Some(tls) => tls.connect(stream).await.map_err(failed)?,
-        };
-        Ok(Dialled {
-            stream,
-            client,
-            server,
-            notes,
-        })
+        open(&self.upstream, self.tls.as_ref(), within).await
+    }
+
+    async fn dial_to(&self, to: &Upstream, within: Duration) -> Result<Dialled<Socket>, DialError> {
+        let tls = to.tls.then(|| self.other(&to.host)).transpose()?;
+        open(to, tls.as_ref(), within).await
     }
 
     fn name(&self) -> String {
-        let Upstream { tls, host, port } = &self.upstream;
-        let scheme = if *tls { "https" } else { "http" };
-        if host.contains(':') {
-            format!("{scheme}://[{host}]:{port}")
-        } else {
-            format!("{scheme}://{host}:{port}")
-        }
+        self.upstream.url()
     }
+}
+
+/// Opens a connection to one server.
+async fn open(
+    to: &Upstream,
+    tls: Option<&Connector>,
+    within: Duration,
+) -> Result<Dialled<Socket>, DialError> {
+    let stream = Dialler::connect(to, within).await?;
+    let addresses = stream.local_addr().and_then(|client| {
+        stream.set_nodelay(true)?;
+        Ok((client, stream.peer_addr()?))
+    });
+    let (client, server) = addresses.map_err(|error| failed(plain(&error)))?;
+    let (stream, notes) = match tls {
+        None => (Socket::Plain(stream), Vec::new()),
+        Some(tls) => tls.connect(stream).await.map_err(failed)?,
+    };
+    Ok(Dialled {
+        stream,
+        client,
+        server,
+        notes,
+    })
 }

@@ -34,6 +34,8 @@ pub mod dial;
 mod intake;
 pub mod perform;
 pub mod queue;
+pub mod rewrite;
+mod routes;
 mod shake;
 mod state;
 pub mod stream;
@@ -45,6 +47,8 @@ mod watch;
 pub use answer::DialError;
 pub use board::Board;
 pub use queue::{Outlet, queue};
+pub use rewrite::{HostField, Leaks};
+pub use routes::Steering;
 pub use verdict::Decide;
 
 /// How many events a channel to a task should hold: one event may hold 256 KiB, so that this bounds the
@@ -52,13 +56,37 @@ pub use verdict::Decide;
 pub const QUEUE: usize = 64;
 
 /// Where and how the relay dials.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upstream {
     /// `http` or `https`.
     pub tls: bool,
     /// Host name or address, without brackets.
     pub host: String,
     pub port: u16,
+}
+
+impl Upstream {
+    /// Returns host and port as a Host field has them: without the port where it is the scheme's own.
+    pub fn authority(&self) -> String {
+        let usual = if self.tls { 443 } else { 80 };
+        let full = self.url();
+        let (_, authority) = full.split_once("://").unwrap_or_default();
+        let host = authority.strip_suffix(&format!(":{usual}"));
+        host.filter(|_| self.port == usual)
+            .unwrap_or(authority)
+            .to_owned()
+    }
+
+    /// Names it for people, such as `http://example.org:80`.
+    pub fn url(&self) -> String {
+        let Self { tls, host, port } = self;
+        let scheme = if *tls { "https" } else { "http" };
+        if host.contains(':') {
+            format!("{scheme}://[{host}]:{port}")
+        } else {
+            format!("{scheme}://{host}:{port}")
+        }
+    }
 }
 
 /// Settings of a relay; [`Config::new`] has the defaults.
@@ -96,6 +124,9 @@ pub struct Config {
     pub start: Option<Instant>,
     /// Who decides what is to happen to messages; `None`: nobody, everything passes.
     pub rules: Option<Arc<Board>>,
+    /// How clients are kept with the proxy; `None`: nobody looks. Needs [`Self::rules`], which
+    /// [`Relay::bind`] adds: only there heads are looked at.
+    pub steering: Option<Arc<Steering>>,
 }
 
 impl Config {
@@ -119,6 +150,7 @@ impl Config {
             both_legs: false,
             start: None,
             rules: None,
+            steering: None,
         }
     }
 }
@@ -177,7 +209,11 @@ pub struct Relay {
 
 impl Relay {
     /// Opens the listening ports and checks the TLS settings.
-    pub async fn bind(config: Config) -> Result<Self, Error> {
+    pub async fn bind(mut config: Config) -> Result<Self, Error> {
+        config.steering = config.steering.filter(|steering| !steering.is_idle());
+        if config.steering.is_some() && config.rules.is_none() {
+            config.rules = Some(Arc::new(Board::new(verdict::Nobody)));
+        }
         let secrets = (config.secrets.as_deref())
             .map(|path| {
                 let opened = tls::SecretFile::open(path);

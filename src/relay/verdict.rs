@@ -49,6 +49,20 @@ pub trait Decide: Send {
     }
 }
 
+/// Lets everything pass.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Nobody;
+
+impl Decide for Nobody {
+    fn decide(&mut self, _moment: &Moment<'_>) -> Verdict {
+        Verdict::default()
+    }
+
+    fn is_idle(&self) -> bool {
+        true
+    }
+}
+
 impl<F: FnMut(&Moment<'_>) -> Verdict + Send> Decide for F {
     fn decide(&mut self, moment: &Moment<'_>) -> Verdict {
         self(moment)

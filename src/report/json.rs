@@ -90,7 +90,7 @@ pub fn exchange(timeline: &Timeline, exchange: &Exchange, start_ns: u64) -> Stri
             .into_iter()
             .collect(),
         faults: exchange.faults.iter().map(AsRef::as_ref).collect(),
-        rewrites: [],
+        rewrites: exchange.rewrites.iter().map(AsRef::as_ref).collect(),
         findings: timeline
             .findings_of(exchange.no)
             .map(|finding| finding.id)
@@ -260,7 +260,7 @@ struct ExchangeLine<'l> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<&'l str>,
     faults: Vec<&'l str>,
-    rewrites: [&'static str; 0],
+    rewrites: Vec<&'l str>,
     findings: Vec<&'static str>,
 }
 

@@ -365,6 +365,18 @@ impl Live {
         let mut exchange = self.open.front().map(|open| open.no);
         match &note.fact {
             Fact::Rule(fact) => exchange = self.ruled(event.at, fact, ledger),
+            Fact::Rewrite(fact) => {
+                exchange = self.numbered(fact.exchange);
+                ledger.rewritten(exchange, fact);
+                if fact.direction == Direction::ToServer {
+                    // The same with each request: the rows and the heads show it.
+                    return;
+                }
+            }
+            Fact::Leak(fact) => {
+                exchange = self.numbered(fact.exchange);
+                ledger.leads_away(exchange, fact);
+            }
             Fact::Answered { .. }
             | Fact::ConnectFailed {
                 status: Some(_), ..

@@ -184,6 +184,7 @@ impl Live {
             request,
             response: None,
             faults: Faults::default(),
+            rewrites: Faults::default(),
         });
         if let Some(row) = ledger.connections.get_mut(self.row) {
             row.exchanges = row.exchanges.saturating_add(1);

@@ -8,7 +8,7 @@ use crate::event::{ConnId, RuleFact};
 use super::connection::Live;
 use super::ledger::Ledger;
 use super::open::Open;
-use super::row::{Exchange, Firing, Text};
+use super::row::{Exchange, Faults, Firing, Text};
 
 /// So many exchanges that are over still get receipts.
 const RECENT: usize = 8;
@@ -30,14 +30,18 @@ impl Live {
 
     /// Takes what a rule decided and returns the exchange that it decided about.
     pub(super) fn ruled(&self, at: Duration, fact: &RuleFact, ledger: &mut Ledger) -> Option<u32> {
-        let no = fact.exchange.and_then(|wire| {
-            let open = self.open.iter().find(|open| open.wire == Some(wire));
-            let recent = || self.recent.iter().find(|(known, _)| *known == wire);
-            open.map(|open| open.no)
-                .or_else(|| recent().map(|(_, no)| *no))
-        });
+        let no = self.numbered(fact.exchange);
         ledger.ruled(at, self.locus.conn, no, fact);
         no
+    }
+
+    /// Finds an exchange by its number on the connection, from 0.
+    pub(super) fn numbered(&self, exchange: Option<u64>) -> Option<u32> {
+        let wire = exchange?;
+        let open = self.open.iter().find(|open| open.wire == Some(wire));
+        let recent = || self.recent.iter().find(|(known, _)| *known == wire);
+        open.map(|open| open.no)
+            .or_else(|| recent().map(|(_, no)| *no))
     }
 }
 
@@ -68,11 +72,7 @@ impl Ledger {
         let faults = row.faults.with(Text::clone(&rule));
         let session = row.session;
         let sentence = session.and_then(|_| sentence(fact, row));
-        let shared = self.faults.get(&faults).cloned();
-        let faults = shared.unwrap_or_else(|| {
-            self.faults.insert(faults.clone());
-            faults
-        });
+        let faults = self.one_copy(faults);
         if let Some(row) = exchange.and_then(|no| self.exchange(no)) {
             row.faults = faults;
         }
@@ -89,6 +89,17 @@ impl Ledger {
             book.told_rules.push(rule);
         }
         book.tale.tell(row, sentence);
+    }
+}
+
+impl Ledger {
+    /// Returns the copy of a list of names that all rows share.
+    pub(super) fn one_copy(&mut self, names: Faults) -> Faults {
+        let shared = self.faults.get(&names).cloned();
+        shared.unwrap_or_else(|| {
+            self.faults.insert(names.clone());
+            names
+        })
     }
 }
 

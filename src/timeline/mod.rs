@@ -27,6 +27,7 @@ pub mod filter;
 mod findings;
 mod intern;
 mod lane;
+mod leaks;
 mod ledger;
 pub mod margin;
 mod oddity;

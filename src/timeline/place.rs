@@ -51,7 +51,7 @@ pub(super) fn reply_key(upload: &str, reply: &str) -> String {
 }
 
 /// Folds what two spellings of one path may differ in: backslashes, percent-encoding, letters' case.
-pub(super) fn fold(target: &str) -> String {
+pub(crate) fn fold(target: &str) -> String {
     let (_, path) = split(target);
     let mut folded = Vec::with_capacity(path.len());
     let mut rest = path.as_bytes();

@@ -151,9 +151,11 @@ pub struct Exchange {
     pub response: Option<Message>,
     /// Names of the rules that fired on it.
     pub faults: Faults,
+    /// Names of the fields that the proxy rewrote.
+    pub rewrites: Faults,
 }
 
-/// Names of rules, each once, in the order in which they fired. One word in a row; rows with the same
+/// Names of rules, or of fields, each once, in the order in which they fired or were changed. One word in a row; rows with the same
 /// names share them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Faults(Option<Arc<Box<[Text]>>>);

@@ -96,6 +96,7 @@ impl<'m> Scene<'m> {
             request: message(Direction::ToServer, asked),
             response: message(Direction::ToClient, answered),
             faults: crate::timeline::Faults::default(),
+            rewrites: crate::timeline::Faults::default(),
         };
         Self {
             moment,

@@ -26,6 +26,9 @@ pub(in crate::relay) struct Entry {
     pub(super) paces: Vec<(Way, Pace)>,
     /// What is to go wrong in the handshake.
     pub(in crate::relay) tls: Option<TlsFault>,
+    /// Where the client connected to, and whether it speaks TLS.
+    pub(in crate::relay) local: Option<SocketAddr>,
+    pub(in crate::relay) secure: bool,
 }
 
 impl Default for Entry {
@@ -43,6 +46,8 @@ impl Entry {
             client,
             paces: Vec::new(),
             tls: None,
+            local: None,
+            secure: false,
         }
     }
 }

@@ -84,6 +84,7 @@ impl<F: Stream, C: Stream, D: Dial> Flow<'_, F, C, D> {
             }
         });
         self.link.state.change();
+        passage.parted()?;
         let Some(Lost { status, ending }) = passage.lost else {
             return Ok(());
         };

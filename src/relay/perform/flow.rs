@@ -126,13 +126,17 @@ impl<'l, F: Stream, C: Stream, D: Dial> Flow<'l, F, C, D> {
     ) -> Result<(), Stop> {
         let (start, raw) = (head.offset, head.raw.clone());
         let fresh = start >= self.cursor;
+        let steered = self.steer(exchange, &head, fresh);
+        let kept = (!steered.is_nothing()).then(|| head.clone());
         let decided = if self.is_to_server() {
             self.asked(exchange, head, framing, fresh)
         } else {
             self.answered(exchange, &head, framing, fresh)
         };
         let (passage, verdict) = match decided {
-            Decided::Pass(passage) if self.passage.is_plain() && passage.is_plain() => {
+            Decided::Pass(passage)
+                if self.passage.is_plain() && passage.is_plain() && steered.is_nothing() =>
+            {
                 self.passage = passage;
                 return Ok(());
             }
@@ -141,11 +145,12 @@ impl<'l, F: Stream, C: Stream, D: Dial> Flow<'l, F, C, D> {
         };
         self.flush(start).await?;
         self.passage = passage;
+        self.passage.number = exchange;
         self.passage.touched |= !verdict.steps.is_empty();
         self.passage.steps = verdict.steps.into();
         self.passage.head = raw;
         let end = start.saturating_add(self.passage.head.len() as u64);
-        if !self.passage.is_plain() {
+        if !self.passage.is_plain() || !steered.is_nothing() {
             self.tell(end).await;
         }
         for receipt in &verdict.receipts {
@@ -157,7 +162,14 @@ impl<'l, F: Stream, C: Stream, D: Dial> Flow<'l, F, C, D> {
         while let Some(step) = self.passage.due(true) {
             self.perform(step).await?;
         }
-        match (self.passage.fate, self.passage.replaced.take()) {
+        let mut replaced = self.passage.replaced.take();
+        if self.passage.fate == Fate::Forward {
+            if self.is_to_server() {
+                self.route(&steered).await?;
+            }
+            replaced = self.carry(kept.as_ref(), replaced, steered).await;
+        }
+        match (self.passage.fate, replaced) {
             (Fate::Withhold, _) => self.withhold(end).await,
             (Fate::Forward, None) => {}
             (Fate::Forward, Some(bytes)) => {
@@ -301,7 +313,10 @@ impl<'l, F: Stream, C: Stream, D: Dial> Flow<'l, F, C, D> {
             Stop::Failed(leg, error) => connection::refused(state, leg, &error).await,
             Stop::End(over) => state.end(over),
             Stop::Unreachable(error) => {
-                let (client, name) = (self.link.client, self.link.dialler.name());
+                let client = self.link.client;
+                let target = self.link.ruled(|ruled| ruled.target.clone());
+                let name =
+                    target.map_or_else(|| self.link.dialler.name(), |target| target.to.url());
                 connection::refuse(state, client, self.intake, end.is_some(), &name, &error).await;
             }
         }

@@ -31,6 +31,7 @@ pub(super) mod pace;
 pub(super) mod part;
 mod passage;
 mod spool;
+mod steer;
 
 pub(super) use connect::{Entry, Newcomer, connect, decide};
 
@@ -39,6 +40,7 @@ use super::board::Board;
 use super::connection::{self, Written};
 use super::dial::Dial;
 use super::intake::{Intake, Run};
+use super::routes::Target;
 use super::state::{Over, Side, State};
 use super::stream::Stream;
 use super::tap;
@@ -62,6 +64,9 @@ pub(super) struct Desk<'b> {
     client: Client,
     paces: Vec<(Way, Pace)>,
     kill: CancellationToken,
+    /// Where the client connected to, and whether inside TLS.
+    local: Option<std::net::SocketAddr>,
+    secure: bool,
 }
 
 impl<'b> Desk<'b> {
@@ -74,6 +79,8 @@ impl<'b> Desk<'b> {
             client: entry.client,
             paces: entry.paces,
             kill: board.enter(conn),
+            local: entry.local,
+            secure: entry.secure,
         }
     }
 
@@ -105,6 +112,8 @@ pub(super) struct Ruled {
     hung: bool,
     /// The stage `close` is over.
     parted: bool,
+    /// The server to dial instead of the upstream.
+    target: Option<Target>,
 }
 
 /// A request of the client whose exchange is not over.
@@ -242,10 +251,13 @@ impl<C: Stream, D: Dial> Link<'_, C, D> {
             return Ok(side);
         }
         let dialled = tap::now();
-        let opened = connection::dial(self.state, self.client, self.dialler)
+        let target = self.ruled(|ruled| ruled.target.clone());
+        let to = target.as_ref().map(|target| &target.to);
+        let opened = connection::dial(self.state, self.client, self.dialler, to)
             .await
-            .ok_or(Stop::Over)?
-            .map_err(Stop::Unreachable)?;
+            .ok_or(Stop::Over)?;
+        self.dialled(target.as_ref(), opened.is_ok());
+        let opened = opened.map_err(Stop::Unreachable)?;
         let side = connection::opened_at(self.state, dialled, opened).await;
         let side = self.upstream.get_or_init(|| side);
         self.state.change();

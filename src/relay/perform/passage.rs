@@ -51,6 +51,10 @@ pub(super) struct Passage {
     pub(super) interim: bool,
     /// Is sent so many times more.
     pub(super) again: Option<(Spool, u32)>,
+    /// The server's number of the exchange, of a response.
+    pub(super) number: Option<u64>,
+    /// The connection ends with it.
+    pub(super) closes: bool,
     /// Bytes to flip, by the place of the first.
     flips: Vec<(u64, Vec<u8>)>,
 }
@@ -66,7 +70,7 @@ impl Passage {
 
     /// Tells whether nothing is done to its bytes, so that they may go together with others.
     pub(super) fn is_plain(&self) -> bool {
-        !self.touched && self.steps.is_empty() && self.fate == Fate::Forward
+        !self.touched && !self.closes && self.steps.is_empty() && self.fate == Fate::Forward
     }
 
     /// Takes the next step if its place is reached.

@@ -69,8 +69,7 @@ impl Connector {
         secrets: Secrets,
     ) -> Result<Self, Error> {
         let broken = |error: &dyn std::fmt::Display| Error::Tls(error.to_string());
-        let name = ServerName::try_from(name.to_owned())
-            .map_err(|_| Error::Tls(format!("{name} is neither a host name nor an address")))?;
+        let name = server_name(name)?;
         let key = trust.identity.map(super::identity).transpose()?;
         let provider = super::provider();
         let roots = Arc::new(roots(trust.ca)?);
@@ -97,6 +96,15 @@ impl Connector {
             tls: TlsConnector::from(Arc::new(config)),
             name,
             secrets,
+        })
+    }
+
+    /// Returns the same for a server of another name.
+    pub(in crate::relay) fn named(&self, name: &str) -> Result<Self, Error> {
+        Ok(Self {
+            tls: self.tls.clone(),
+            name: server_name(name)?,
+            secrets: self.secrets.clone(),
         })
     }
 
@@ -160,6 +168,11 @@ impl Connector {
         }
         [up].into_iter().chain(more).collect()
     }
+}
+
+fn server_name(name: &str) -> Result<ServerName<'static>, Error> {
+    ServerName::try_from(name.to_owned())
+        .map_err(|_| Error::Tls(format!("{name} is neither a host name nor an address")))
 }
 
 /// Says in one clause why a handshake failed.

@@ -221,6 +221,7 @@ pub fn exchange(no: u32, session: u32, packet: Packet, at: u64) -> Exchange {
         request: Some(message(no, Direction::ToServer, 0)),
         response: Some(message(no, Direction::ToClient, 0)),
         faults: bitstap::timeline::Faults::default(),
+        rewrites: bitstap::timeline::Faults::default(),
     }
 }
 
