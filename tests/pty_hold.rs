@@ -40,7 +40,7 @@ fn set(editor: &str) -> Set {
     let root = folder.path().join("root");
     std::fs::create_dir(&root).unwrap();
     std::fs::write(folder.path().join("rules.toml"), RULES).unwrap();
-    std::fs::write(folder.path().join("a.bin"), [7; 100_000]).unwrap();
+    std::fs::write(folder.path().join("a.bin"), vec![7; 100_000]).unwrap();
     let server = Running::start(&["serve", root.to_str().unwrap(), "--listen", "127.0.0.1:0"]);
     let rules = folder.path().join("rules.toml");
     let upstream = server.url("");
@@ -87,7 +87,7 @@ impl Set {
 
     fn arrived(&self, path: &str) -> bool {
         let file = self.folder.path().join("root").join(Path::new(path));
-        std::fs::read(file).is_ok_and(|bytes| bytes == [7; 100_000])
+        std::fs::read(file).is_ok_and(|bytes| bytes == vec![7; 100_000])
     }
 }
 

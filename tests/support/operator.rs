@@ -65,7 +65,7 @@ pub(crate) fn held(no: u64, conn: u32, exchange: u64, stage: Stage, head: &str) 
         conn: ConnId(conn),
         exchange,
         stage,
-        rule: (no % 2 == 0).then(|| "look-at-it".to_owned()),
+        rule: no.is_multiple_of(2).then(|| "look-at-it".to_owned()),
         head: head.to_owned().into(),
         since: Duration::from_secs(40),
         until: Some(Duration::from_secs(150)),
