@@ -73,7 +73,7 @@ pub struct Lead {
     pub change: Change,
     /// Where it leads.
     pub to: Upstream,
-    /// What will be asked for there, in the form of [`place::fold`]; `None` for the host of a whole session.
+    /// What will be asked for there, in the form of `place::fold`; `None` for the host of a whole session.
     pub path: Option<String>,
 }
 
