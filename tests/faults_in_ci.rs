@@ -1,19 +1,11 @@
 //! The script of docs/faults.md: an upload through five faults, judged by exit code and JUnit file.
 #![cfg(unix)]
 
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// Two ports that nobody listens on at the moment.
-fn free_ports() -> [u16; 2] {
-    let open = || TcpListener::bind("127.0.0.1:0").expect("a port");
-    [open(), open()].map(|held| held.local_addr().expect("an address").port())
-}
-
 /// Runs the script in `dir`, where its rules lie beside it.
 fn run(dir: &Path) -> Output {
-    let [server, proxy] = free_ports();
     let binary = Path::new(env!("CARGO_BIN_EXE_bitstap"));
     let folder = binary.parent().expect("a folder").display().to_string();
     let path = std::env::var("PATH").unwrap_or_default();
@@ -21,8 +13,6 @@ fn run(dir: &Path) -> Output {
         .args(["120", "bash", "./five-faults.sh"])
         .current_dir(dir)
         .env("PATH", format!("{folder}:{path}"))
-        .env("SERVER", format!("127.0.0.1:{server}"))
-        .env("PROXY", format!("127.0.0.1:{proxy}"))
         .output()
         .expect("bash runs")
 }

@@ -1,13 +1,15 @@
 #!/bin/bash
 # An upload through five faults. Exit code 0: it arrived, and all happened as expected; verdict.xml tells.
 set -eu
-server=${SERVER:-127.0.0.1:9001} proxy=${PROXY:-127.0.0.1:9000}
 trap 'kill $(jobs -p) 2> /dev/null || true' EXIT
-mkdir -p received
-head -c 8388608 /dev/urandom > report.bin
-bitstap serve received --listen "$server" --quiet &
-bitstap proxy --upstream "http://$server" --listen "$proxy" --rules "$(dirname "$0")/five-faults.toml" \
-    --junit verdict.xml --quiet --until sessions=1 & watcher=$!
-bitstap send report.bin "http://$proxy/report.bin" --fragment-size 1MiB --retry-delay 200ms --no-progress-timeout 1m --quiet
+address() {
+    until grep -qs listen "$1"; do kill -0 $! || exit 2; sleep 0.1; done
+    sed -n 's/.*"listen":\["\([^"]*\).*/\1/p' "$1"
+}
+mkdir -p received && head -c 8388608 /dev/urandom > report.bin
+bitstap serve received --listen 127.0.0.1:0 --json > server.json &
+bitstap proxy --upstream "http://$(address server.json)" --listen 127.0.0.1:0 --json --until sessions=1 \
+    --rules "$(dirname "$0")/five-faults.toml" --junit verdict.xml > proxy.json & watcher=$!
+bitstap send report.bin "http://$(address proxy.json)/report.bin" --fragment-size 1MiB --retry-delay 200ms --no-progress-timeout 1m
 wait "$watcher"
 cmp report.bin received/report.bin

@@ -59,6 +59,8 @@ fn keys(pen: &mut Pen<'_>, contexts: &[Context]) {
         TABLE
             .iter()
             .filter(move |row| row.context == context && !row.hint.is_empty())
+            // Where no proxy runs, nothing can be held.
+            .filter(|row| model.operator.plugged || row.command != Command::Break)
             .filter_map(|row| Some((row.chords.first()?.name(), row.hint, row.command)))
     };
     // A key has the meaning of the nearest context that knows it.
