@@ -48,19 +48,19 @@ pub(super) fn draw(buf: &mut Buffer, area: Rect, model: &Model) -> Option<Positi
         }
         pen.skip(2);
     }
-    keys(&mut pen, &contexts(model));
+    keys(&mut pen, &contexts(model), model.operator.plugged);
     None
 }
 
-/// Writes the keys that have a hint and fit; help and quit are the last to go.
-fn keys(pen: &mut Pen<'_>, contexts: &[Context]) {
+/// Writes the keys that have a hint and fit; help and quit are the last to go. `live` tells that a proxy
+/// runs behind the screen.
+fn keys(pen: &mut Pen<'_>, contexts: &[Context], live: bool) {
     let hinted = |context: &Context| {
         let context = *context;
         TABLE
             .iter()
             .filter(move |row| row.context == context && !row.hint.is_empty())
-            // Where no proxy runs, nothing can be held.
-            .filter(|row| model.operator.plugged || row.command != Command::Break)
+            .filter(move |row| live || row.command != Command::Break)
             .filter_map(|row| Some((row.chords.first()?.name(), row.hint, row.command)))
     };
     // A key has the meaning of the nearest context that knows it.
