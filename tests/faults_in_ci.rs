@@ -58,6 +58,23 @@ fn an_upload_comes_through_five_faults_and_the_verdict_says_so() {
 }
 
 #[test]
+fn the_story_blames_neither_end_for_what_a_rule_did() {
+    let dir = example(|rules| rules);
+    assert_eq!(run(dir.path()).status.code(), Some(0));
+    let told = std::fs::read_to_string(dir.path().join("proxy.json")).expect("lines");
+    assert!(
+        told.contains("Rule lost-ack dropped the Ack of Fragment 1048576-2097151"),
+        "{told}"
+    );
+    assert!(
+        told.contains("got no full answer: the proxy ended the connection"),
+        "{told}"
+    );
+    assert!(!told.contains("the server closed the connection"), "{told}");
+    assert!(!told.contains("the client closed the connection"), "{told}");
+}
+
+#[test]
 fn what_did_not_come_true_is_exit_code_1_and_a_failure_with_its_reason() {
     let dir = example(|rules| {
         let wrong = rules.replacen("fired = 1", "fired = 7", 1);

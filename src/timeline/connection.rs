@@ -148,10 +148,12 @@ impl Live {
                 row.connect = row.connect.or(since);
             }
             What::Closed { direction, how } => {
-                if *direction == Direction::ToClient && self.ended_by.is_none() {
-                    self.ended_by = Some(match how {
-                        Close::Fin => "the server closed the connection",
-                        Close::Reset => "the server reset the connection",
+                if self.ended_by.is_none() {
+                    self.ended_by = Some(match (direction, how) {
+                        (Direction::ToClient, Close::Fin) => "the server closed the connection",
+                        (Direction::ToClient, Close::Reset) => "the server reset the connection",
+                        // What the client had ended would have been told on its own leg before.
+                        (Direction::ToServer, _) => "the proxy ended the connection",
                     });
                 }
                 let [to_server, to_client] = &mut self.upstream_ended;
