@@ -45,7 +45,7 @@ pub mod verdict;
 mod watch;
 
 pub use answer::DialError;
-pub use board::Board;
+pub use board::{Board, Clock};
 pub use queue::{Outlet, queue};
 pub use rewrite::{HostField, Leaks};
 pub use routes::Steering;
