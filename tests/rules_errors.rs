@@ -186,6 +186,12 @@ fn wrong_types_and_values_say_what_is_wanted() {
 #[test]
 fn what_could_never_happen_is_refused() {
     one(
+        "stage = 'connect'\ndo = [ { reset = { side = 'server' } } ]",
+        "'server'",
+        "no server yet",
+        "client",
+    );
+    one(
         "do = [ { reset = {} }, { delay = { ms = 1 } } ]",
         "{ delay = { ms = 1 } }",
         "`reset` is final",

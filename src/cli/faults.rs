@@ -110,18 +110,20 @@ impl InForce {
             due: Mutex::default(),
             wake: Notify::new(),
         });
-        let again = Arc::clone(&shared);
-        let board =
-            Board::new(Engine::new(rules, seed)).with_clock(args.hold_for.unwrap_or_default());
-        let board = board.with_reload(move |board| {
-            let done = again.reload(board);
-            let text = match &done {
-                Ok(text) => text.clone(),
-                Err(text) => format!("The rules stay as they were: {text}"),
-            };
-            again.tell(vec![remark(text, board.now())]);
-            done
-        });
+        let board = Board::new(Engine::new(rules, seed));
+        let mut board = board.with_clock(args.hold_for.unwrap_or_default());
+        if shared.file.is_some() {
+            let shared = Arc::clone(&shared);
+            board = board.with_reload(move |board| {
+                let done = shared.reload(board);
+                let text = match &done {
+                    Ok(text) => text.clone(),
+                    Err(text) => format!("The rules stay as they were: {text}"),
+                };
+                shared.tell(vec![remark(text, board.now())]);
+                done
+            });
+        }
         Self {
             loaded,
             seed,
