@@ -305,6 +305,7 @@ impl Ledger {
             leg: Some(Leg::Client),
             exchange,
             text,
+            ruling: None,
         });
     }
 

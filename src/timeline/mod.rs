@@ -147,10 +147,8 @@ impl Timeline {
         }
         self.ledger.remark(Remark {
             at,
-            conn: None,
-            leg: None,
-            exchange: None,
             text: note.text.clone(),
+            ..Remark::default()
         });
     }
 
@@ -158,8 +156,10 @@ impl Timeline {
     fn late(&mut self, event: &Event, row: usize) {
         match &event.what {
             What::Note(note) => {
+                let mut ruling = None;
                 if let Fact::Rule(fact) = &note.fact {
                     self.ledger.ruled(event.at, event.conn, None, fact);
+                    ruling = Some(self.ledger.ruling(fact));
                 }
                 self.ledger.remark(Remark {
                     at: event.at,
@@ -167,6 +167,7 @@ impl Timeline {
                     leg: Some(event.leg),
                     exchange: None,
                     text: note.text.clone(),
+                    ruling,
                 });
             }
             What::Opening { server, .. } if event.leg == Leg::Upstream => {
