@@ -159,7 +159,7 @@ impl Timeline {
                 let mut ruling = None;
                 if let Fact::Rule(fact) = &note.fact {
                     self.ledger.ruled(event.at, event.conn, None, fact);
-                    ruling = Some(self.ledger.ruling(fact));
+                    ruling = Some(Box::new(self.ledger.ruling(fact)));
                 }
                 self.ledger.remark(Remark {
                     at: event.at,
