@@ -187,7 +187,12 @@ fn in_a_tunnel_either_end_may_begin_with_something_else() {
     ];
     let [connect, yes] = begun;
     expect(
-        &[connect.clone(), yes.clone(), s("220 mail"), c("EHLO me\r\n")],
+        &[
+            connect.clone(),
+            yes.clone(),
+            s("220 mail"),
+            c("EHLO me\r\n"),
+        ],
         &format!("{tunnel}< - opaque 8\n> - opaque 9"),
     );
     expect(
