@@ -53,6 +53,11 @@ impl HostArgs {
         self.forward.then_some(self.proxy_auth.is_none())
     }
 
+    /// Tells whether no request goes anywhere by these alone.
+    pub(super) fn leads_nowhere(&self) -> bool {
+        !self.forward && self.route.is_empty()
+    }
+
     /// Adds the options to `config`.
     pub(super) fn apply(self, config: Config) -> Config {
         let leaks = match self.leaks {

@@ -8,6 +8,7 @@ use crate::relay::{Config, Relay};
 
 use super::address::{self, Target};
 use super::check::Documents;
+use super::config;
 use super::failure::Failure;
 use super::faults::{self, InForce};
 use super::hosts::{self, HostArgs};
@@ -22,8 +23,10 @@ use super::unit;
     after_help = "Examples:\n  bitstap proxy --upstream http://iis.corp --capture upload.pcapng\n  bitstap proxy --upstream https://bits.example --listen 127.0.0.1:0 --json --until sessions=1\n  bitstap proxy --upstream https://bits.example --listen 127.0.0.1:8443 --tls auto\n\nAsk the server for its own host instead of the proxy's:\n  bitstap proxy --upstream http://iis.corp --host upstream\n\nWatch a client that is told to use it as its proxy, https too:\n  bitstap proxy --forward --capture all.pcapng\n\nSeveral servers behind one port, by host name:\n  bitstap proxy --route files.corp=http://10.0.0.5 --route '*.lab=http://10.0.0.6:8080'\n\nLet the third Ack get lost, and tell by the exit code whether the client came back:\n  bitstap proxy --upstream http://iis.corp --rules lost-ack.toml --junit verdict.xml --headless --until sessions=1\n\nThen point the client at the address it prints instead of the server's."
 )]
 pub(super) struct Args {
+    #[command(flatten)]
+    from: config::ConfigArgs,
     /// The server: `http://HOST[:PORT]` or `https://HOST[:PORT]`
-    #[arg(long, value_name = "URL", value_parser = address::upstream, required_unless_present_any = ["forward", "route"])]
+    #[arg(long, value_name = "URL", value_parser = address::upstream, required_unless_present_any = ["forward", "route", "config", "print_config"])]
     upstream: Option<Target>,
     /// Address to listen on; port 0 takes a free one; repeatable
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
@@ -69,6 +72,10 @@ pub(super) struct Args {
 
 /// Runs the subcommand.
 pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
+    if args.upstream.is_none() && args.hosts.leads_nowhere() {
+        let text = "it is not said which server requests go to";
+        return Err(Failure::new(text).hint("give --upstream URL, --route HOST=URL, or --forward"));
+    }
     let runtime = stage::runtime()?;
     let (start, start_ns) = stage::clocks();
     warn_beyond_loopback(&args.listen, &args.hosts);

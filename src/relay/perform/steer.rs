@@ -106,7 +106,9 @@ impl<F: Stream, C: Stream, D: Dial> Flow<'_, F, C, D> {
         };
         let steering = self.steering();
         let leaks = steering.map_or(Leaks::Pass, |steering| steering.leaks);
-        let via = config.via.as_ref().filter(|_| !to.tls);
+        // In a tunnel of the proxy behind nobody but the server listens.
+        let tunnelled = to.tls || self.link.desk.target.is_some();
+        let via = config.via.as_ref().filter(|_| !tunnelled);
         let credentials = via
             .and_then(|via| via.credentials.as_ref())
             .map(Credentials::basic);
