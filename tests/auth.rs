@@ -71,6 +71,7 @@ fn each_leg_is_known_by_its_token() {
         (&bound, (Scheme::Ntlm, Stage::Type3Bound)),
         (&unbound, (Scheme::Ntlm, Stage::Type3)),
         (&unpadded, (Scheme::Ntlm, Stage::Type1)),
+        (&ntlm(3)[..34], (Scheme::Ntlm, Stage::Type3)),
         (&ntlm(9), (Scheme::Ntlm, Stage::Unreadable)),
         ("NTLM", (Scheme::Ntlm, Stage::Unreadable)),
         ("NTLM ?!", (Scheme::Ntlm, Stage::Unreadable)),

@@ -144,14 +144,28 @@ impl Stage {
 }
 
 impl Offers {
+    /// Reads all values of `WWW-Authenticate` or of `Proxy-Authenticate`.
+    pub fn read<'v>(values: impl IntoIterator<Item = &'v [u8]>) -> Self {
+        let mut offers = Self::default();
+        for (scheme, _) in values.into_iter().flat_map(challenges) {
+            offers.add(scheme);
+        }
+        offers
+    }
+
+    pub const fn holds(self, scheme: Scheme) -> bool {
+        self.0 & scheme.bit() != 0
+    }
+
     fn add(&mut self, scheme: Scheme) {
         self.0 |= scheme.bit();
     }
 
     /// Yields what is offered, Negotiate first, Basic last.
     pub fn schemes(self) -> impl Iterator<Item = Scheme> {
-        let offered = move |scheme: &Scheme| self.0 & scheme.bit() != 0;
-        Scheme::ALL.into_iter().filter(offered)
+        Scheme::ALL
+            .into_iter()
+            .filter(move |scheme| self.holds(*scheme))
     }
 
     pub const fn is_empty(self) -> bool {
@@ -321,9 +335,14 @@ const KERBEROS: [&[u8]; 2] = [
 ///
 /// MS-NLMP §2.2.1, RFC 4178 §4.2
 fn stage(token: &[u8]) -> Stage {
-    let Ok(token) = BASE64.decode(token) else {
-        return Stage::Unreadable;
-    };
+    let is_code = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/".contains(byte);
+    let end = token.iter().position(|byte| !is_code(byte));
+    let mut code = token.get(..end.unwrap_or(token.len())).unwrap_or_default();
+    if code.len() % 4 == 1 {
+        // The rest of a token that was cut: the leg is told at its start.
+        code = code.split_last().map_or(code, |(_, front)| front);
+    }
+    let token = BASE64.decode(code).unwrap_or_default();
     if let Some(at) = memchr::memmem::find(&token, b"NTLMSSP\0") {
         let message = token.get(at..).unwrap_or_default();
         return match word(message, 8) {
