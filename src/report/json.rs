@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::bits::auth::{Scheme, Stage};
 use crate::bits::check::Finding;
-use crate::bits::{ContentRange, hresult};
+use crate::bits::{Auth, ContentRange, hresult};
 use crate::timeline::{Exchange, Margin, Remark, Session, Summary, Timeline, WireError};
 
 use super::unit;
@@ -84,6 +85,7 @@ pub fn exchange(timeline: &Timeline, exchange: &Exchange, start_ns: u64) -> Stri
         request_body: exchange.request.map_or(0, |message| message.body),
         response_body: exchange.response.map_or(0, |message| message.body),
         error: exchange.error.map(error),
+        auth: exchange.auth.map(auth),
         time: Parts {
             request_ms: between(Some(times.begun), times.request_end),
             wait_ms: between(times.request_end, times.response_begun),
@@ -260,6 +262,8 @@ struct ExchangeLine<'l> {
     request_body: u64,
     response_body: u64,
     error: Option<ErrorObject>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    auth: Option<AuthObject>,
     time: Parts,
     outcome: &'static str,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -314,6 +318,21 @@ struct ErrorObject {
     context: Option<u32>,
 }
 
+/// A login without its tokens.
+#[derive(Serialize)]
+struct AuthObject {
+    scheme: Option<&'static str>,
+    stage: Option<&'static str>,
+    answer: Option<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    offers: Vec<&'static str>,
+    proxy: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    bound: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    persistent: Option<bool>,
+}
+
 /// Milliseconds of the parts of an exchange; `null` for a part that was not reached.
 #[expect(
     clippy::struct_field_names,
@@ -331,6 +350,18 @@ fn error(error: WireError) -> ErrorObject {
         code: format!("0x{:08X}", error.code),
         name: hresult::name(error.code),
         context: error.context,
+    }
+}
+
+fn auth(auth: Auth) -> AuthObject {
+    AuthObject {
+        scheme: auth.scheme.map(Scheme::name),
+        stage: auth.sent.or(auth.answer).map(Stage::name),
+        answer: auth.answer.map(Stage::name),
+        offers: auth.offers.schemes().map(Scheme::name).collect(),
+        proxy: auth.proxy,
+        bound: auth.sent == Some(Stage::Type3Bound),
+        persistent: auth.persistent,
     }
 }
 

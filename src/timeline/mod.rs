@@ -29,6 +29,7 @@ mod intern;
 mod lane;
 mod leaks;
 mod ledger;
+mod login;
 pub mod margin;
 mod oddity;
 mod open;

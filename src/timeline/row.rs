@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::bits::{ContentRange, Packet};
+use crate::bits::{Auth, ContentRange, Packet};
 use crate::event::{Close, ConnId, Direction, Leg};
 
 use super::read_back::Span;
@@ -144,6 +144,8 @@ pub struct Exchange {
     /// As in the request, else as in the response.
     pub session_id: Option<Text>,
     pub error: Option<WireError>,
+    /// What its heads show of a login.
+    pub auth: Option<Auth>,
     pub times: Times,
     pub outcome: Outcome,
     /// `None` where only the response was captured.
@@ -154,6 +156,9 @@ pub struct Exchange {
     /// Names of the fields that the proxy rewrote.
     pub rewrites: Faults,
 }
+
+/// Screens hold a million of them; a field more must find room in the padding, or be worth this change.
+const _: () = assert!(size_of::<Exchange>() <= 320);
 
 /// Names of rules, or of fields, each once, in the order in which they fired or were changed. One word in a row; rows with the same
 /// names share them.

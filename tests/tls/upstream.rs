@@ -86,11 +86,13 @@ async fn each_kind_of_distrust_is_said_with_what_helps() {
     };
     let (mut relay, listener) = start(|config| config.upstream_ca = vec![ca.file.clone()]).await;
     let expected = "server.test";
-    let cases: [(&str, Change<'_>, &str); 4] = [
+    let nameless = |params: &mut CertificateParams| params.subject_alt_names.clear();
+    let cases: [(&str, Change<'_>, &str); 5] = [
         (expected, &old, "it has expired (on 2020-02-03)"),
         (expected, &early, "it is not valid yet (before 4000-02-03"),
         (expected, &authority, "basicConstraints=CA:FALSE"),
         ("else.test", &|_| {}, "--upstream-name"),
+        (expected, &nameless, "names no host in its subjectAltName"),
     ];
     for (name, change, said) in cases {
         let files = ca.sign(name, change);

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use crate::bits::auth::{Stage, credentials};
 use crate::bits::{Packet, header};
 
 use super::session::Session;
@@ -273,7 +274,7 @@ impl Connection {
         for field in ["authorization", "proxy-authorization"] {
             self.handshake |= asked
                 .value(field)
-                .is_some_and(|value| super::auth::ntlm_message(value) == Some(1));
+                .is_some_and(|value| credentials(value).1 == Stage::Type1);
         }
         let again = Some((view.packet, view.path.clone()));
         match view.status() {
