@@ -14,7 +14,7 @@ use super::lane::RunKind;
 use super::ledger::{Ledger, number};
 use super::open::{Half, Open};
 use super::place;
-use super::row::{Exchange, Faults, Message, Outcome, Text, Times, WireError};
+use super::row::{Exchange, Faults, Message, Outcome, Pieces, Text, Times, WireError};
 
 /// How many downloads one connection remembers.
 const KEPT_DOWNLOADS: usize = 64;
@@ -181,6 +181,7 @@ impl Live {
                 ..Times::default()
             },
             outcome: Outcome::InFlight,
+            parts: Pieces::default(),
             request,
             response: None,
             faults: Faults::default(),
