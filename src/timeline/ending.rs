@@ -64,9 +64,19 @@ impl Live {
         if let Some(session) = session {
             self.tell_session(session, &open, ledger);
         }
+        if session.is_some() || open.request.packet != Some(Packet::Ping) {
+            self.judge_waiting(ledger);
+        }
         ledger.settle(open.no);
-        self.judge(&open, ledger);
-        self.part_twins(open, ledger);
+        if ledger.holds(open.no) {
+            // Its session will be known before the next packet on the connection is over.
+            let (no, heads) = (open.no, open.heads.clone());
+            self.waiting.push(open);
+            self.part_twins(no, heads, ledger);
+        } else {
+            self.judge(&open, ledger);
+            self.part_twins(open.no, open.heads, ledger);
+        }
     }
 
     /// Carries out what the end of an exchange does to its session.

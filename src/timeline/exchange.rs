@@ -120,6 +120,7 @@ impl Live {
                             "A response came that no request had asked for, at byte {offset} towards the client."
                         );
                         ledger.observe(at, conn, None, text);
+                        self.judge_waiting(ledger);
                         ledger.findings.unsolicited(conn, None);
                         return;
                     }

@@ -218,10 +218,6 @@ impl Ledger {
             return;
         }
         row.session = Some(session);
-        self.release(exchange);
-        let Some(row) = self.exchange(exchange) else {
-            return;
-        };
         let (conn, begun, problem) = (row.conn, row.times.begun, is_settled_problem(row));
         let Some((row, book)) = self.session(session) else {
             return;
@@ -279,6 +275,11 @@ impl Ledger {
             self.held.remove(at);
             self.changes.push(Packed::Exchange(no));
         }
+    }
+
+    /// Tells whether the end of exchange `no` is held back: it is a Ping whose session is not known yet.
+    pub(super) fn holds(&self, no: u32) -> bool {
+        self.held.contains(&no)
     }
 
     /// Tells the end of every Ping that was held back.
