@@ -98,6 +98,7 @@ impl<'m> Scene<'m> {
             response: message(Direction::ToClient, answered),
             faults: crate::timeline::Faults::default(),
             rewrites: crate::timeline::Faults::default(),
+            parts: crate::timeline::Pieces::default(),
         };
         Self {
             moment,
