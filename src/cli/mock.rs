@@ -115,10 +115,8 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
         for text in notes {
             output.note(&Remark {
                 at: start.elapsed(),
-                conn: None,
-                leg: None,
-                exchange: None,
                 text,
+                ..Remark::default()
             })?;
         }
     }

@@ -199,13 +199,40 @@ pub fn note(remark: &Remark) -> String {
         #[serde(skip_serializing_if = "Option::is_none")]
         exchange: Option<u32>,
         text: &'l str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        receipt: Option<Receipt<'l>>,
     }
+    /// As `rules explain` has it, without its place.
+    #[derive(Serialize)]
+    struct Receipt<'l> {
+        rule: &'l str,
+        stage: &'l str,
+        fired: bool,
+        actions: Vec<&'l str>,
+        reason: Option<&'l str>,
+        key: &'l str,
+        ordinal: u64,
+    }
+    let receipt = remark.ruling.as_deref().map(|ruling| {
+        let reason = Some(&*ruling.reason).filter(|reason| !reason.is_empty());
+        let actions = ruling.actions.split(", ");
+        Receipt {
+            rule: &ruling.rule,
+            stage: &ruling.stage,
+            fired: reason.is_none(),
+            actions: actions.filter(|action| !action.is_empty()).collect(),
+            reason,
+            key: &ruling.key,
+            ordinal: ruling.ordinal,
+        }
+    });
     line(&Line {
         r#type: "note",
         t: remark.at.as_secs_f64(),
         conn: remark.conn.map(|conn| conn.0),
         exchange: remark.exchange,
         text: &remark.text,
+        receipt,
     })
 }
 

@@ -373,8 +373,12 @@ impl Live {
 
     fn note(&mut self, event: &Event, note: &Note, ledger: &mut Ledger) {
         let mut exchange = self.open.front().map(|open| open.no);
+        let mut ruling = None;
         match &note.fact {
-            Fact::Rule(fact) => exchange = self.ruled(event.at, fact, ledger),
+            Fact::Rule(fact) => {
+                exchange = self.ruled(event.at, fact, ledger);
+                ruling = Some(ledger.ruling(fact));
+            }
             Fact::Rewrite(fact) => {
                 exchange = self.numbered(fact.exchange);
                 ledger.rewritten(exchange, fact);
@@ -414,6 +418,7 @@ impl Live {
             leg: Some(event.leg),
             exchange,
             text: note.text.clone(),
+            ruling,
         });
     }
 }

@@ -302,7 +302,7 @@ pub struct Connection {
 }
 
 /// A note, or an oddity of the traffic, with its place.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Remark {
     pub at: Duration,
     pub conn: Option<ConnId>,
@@ -310,6 +310,22 @@ pub struct Remark {
     pub exchange: Option<u32>,
     /// A whole sentence.
     pub text: String,
+    /// The same as data, where it is about a rule that matched.
+    pub ruling: Option<Box<Ruling>>,
+}
+
+/// What a rule decided about one match.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ruling {
+    pub rule: Text,
+    pub stage: Text,
+    /// What the rule counts its matches by, and which one this was, from 1.
+    pub key: Text,
+    pub ordinal: u64,
+    /// Names of what was done, with `, ` between them; empty: nothing.
+    pub actions: Text,
+    /// Why it did not fire; empty: it did.
+    pub reason: Text,
 }
 
 /// One time that a rule fired.

@@ -147,6 +147,11 @@ impl<'m> Scene<'m> {
         self.exchange.range?.total
     }
 
+    /// Returns the status of the response, as it came.
+    pub(super) fn status(&self) -> Option<u16> {
+        self.exchange.status
+    }
+
     pub(crate) fn packet(&self) -> Option<Packet> {
         self.exchange.packet
     }
