@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 mod errand;
 mod failure;
 mod faults;
+mod front;
 mod hosts;
 mod kept;
 mod output;

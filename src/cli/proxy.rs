@@ -10,6 +10,7 @@ use crate::relay::{Config, Relay, Upstream};
 use super::check::Documents;
 use super::failure::Failure;
 use super::faults::{self, InForce};
+use super::front::{Behind, warn_beyond_loopback};
 use super::hosts::HostArgs;
 use super::output::Format;
 use super::stage::{self, Appearance, Plan, Recorded, Stage, Until};
@@ -78,7 +79,7 @@ struct Target {
 pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     let runtime = stage::runtime()?;
     let (start, start_ns) = stage::clocks();
-    warn_beyond_loopback(&args.listen);
+    warn_beyond_loopback(&args.listen, "proxy");
     let rules = args.faults.put_in_force()?;
     if let (true, Some(rule)) = (args.no_capture, rules.expects_heads()) {
         let text =
@@ -100,24 +101,15 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     };
     let (config, security) = args.tls.apply(config)?;
     let relay = (runtime.block_on(Relay::bind(config))).map_err(with_hint)?;
-    let recorded = match (args.capture, args.no_capture) {
-        (Some(path), _) => Recorded::File(path),
-        (None, true) => Recorded::Nowhere,
-        (None, false) => Recorded::Temporary,
-    };
-    let mut whole = Until::default();
-    for until in args.until {
-        whole.sessions = until.sessions.or(whole.sessions);
-        whole.idle = until.idle.or(whole.idle);
-    }
     let plan = Plan {
-        relay,
-        upstream: args.upstream.url,
+        front: relay.into(),
+        behind: Behind::Upstream(args.upstream.url),
+        notes: Vec::new(),
         security,
-        recorded,
+        recorded: Recorded::chosen(args.capture, args.no_capture),
         snaplen: args.snaplen_body,
         start_ns,
-        until: whole,
+        until: Until::all(args.until),
         rules,
         by: args.by,
         format: args.format,
@@ -127,21 +119,6 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
         stop.cancelled().await;
         Ok(())
     })
-}
-
-/// Whoever listens wider than loopback lends the server to the whole network.
-fn warn_beyond_loopback(listen: &[String]) {
-    for address in listen {
-        let loopback = address.parse::<std::net::SocketAddr>().map_or_else(
-            |_| address.starts_with("localhost:"),
-            |address| address.ip().is_loopback(),
-        );
-        if !loopback {
-            stage::say(&format!(
-                "warning: {address} is not loopback: everybody who reaches it can use this proxy"
-            ));
-        }
-    }
 }
 
 /// Reads `http[s]://host[:port]`; a path is refused, since the client's own path is kept.

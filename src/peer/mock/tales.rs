@@ -316,7 +316,11 @@ mod tests {
             error,
             ..Ack::default()
         };
-        Said { status, ack }
+        Said {
+            status,
+            ack,
+            spellings: Vec::new(),
+        }
     }
 
     #[test]

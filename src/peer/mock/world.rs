@@ -15,6 +15,7 @@ use tokio::sync::Mutex as Turn;
 
 use super::answer::{Out, Values};
 use super::identity;
+use super::notice::Notice;
 use super::tales::{Act, Repertoire, Row, What, path};
 use super::upload::{Plan, Upload};
 use crate::bits::hresult::BG_E_SESSION_NOT_FOUND;
@@ -71,16 +72,6 @@ struct State {
     counts: HashMap<(Packet, String), usize>,
     /// By path: tale and act of uploads that lost their session and will begin anew.
     orphans: HashMap<String, VecDeque<(usize, usize)>>,
-}
-
-/// What ended.
-pub(super) struct Ended {
-    pub(super) path: String,
-    pub(super) bytes: u64,
-    pub(super) sha256: Option<String>,
-    pub(super) file: Option<PathBuf>,
-    pub(super) complete: bool,
-    pub(super) cancelled: bool,
 }
 
 impl World {
@@ -380,7 +371,7 @@ impl World {
         upload: &mut Upload,
         asked: &Asked<'_>,
         packet: Packet,
-    ) -> io::Result<(Out, Option<Ended>)> {
+    ) -> io::Result<(Out, Option<Notice>)> {
         let act = self.act(upload);
         let mut rows: Vec<&Row> = Vec::new();
         if let Some(act) = act {
@@ -418,7 +409,7 @@ impl World {
             Some(folder) if !cancelled => upload.publish(folder)?,
             _ => None,
         };
-        let ended = Ended {
+        let ended = Notice::Ended {
             path: upload.path.clone(),
             bytes: upload.received,
             sha256: upload.sha256(),
