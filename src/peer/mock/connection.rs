@@ -186,6 +186,7 @@ impl Connection {
                 .get_or_insert_with(|| range.total.unwrap_or(end));
             if !upload.ended && range.total.is_none_or(|total| total == known) {
                 let world = &self.shared.world;
+                world.recast(&mut upload, Packet::Fragment, Some(range.first));
                 let act = world.act(&upload);
                 let plan = upload.plan(act, range.first, end);
                 let takes = match plan {

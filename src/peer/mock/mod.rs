@@ -12,6 +12,7 @@
 //! MC-BUP §3.2
 
 mod answer;
+mod cast;
 mod closest;
 mod connection;
 mod download;
