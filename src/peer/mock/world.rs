@@ -16,7 +16,7 @@ use tokio::sync::Mutex as Turn;
 use super::answer::{Out, Values};
 use super::identity;
 use super::notice::Notice;
-use super::tales::{Act, Repertoire, Row, What, path};
+use super::tales::{Act, Repertoire, Row, What, folder, path};
 use super::upload::{Plan, Upload};
 use crate::bits::hresult::BG_E_SESSION_NOT_FOUND;
 use crate::bits::{Packet, Request};
@@ -389,11 +389,6 @@ impl World {
 fn reply_elsewhere(row: &Row, path: &str) -> Option<String> {
     let reply = row.answer.as_ref()?.said.ack.reply_url.as_ref()?;
     let reply = reply.replace('\\', "/");
-    let folder = |path: &str| {
-        let path = path.split('?').next().unwrap_or_default();
-        path.rsplit_once('/')
-            .map_or_else(String::new, |(folder, _)| folder.to_owned())
-    };
     let relative = !reply.contains("://") && !reply.starts_with('/');
     (relative && folder(&row.path) != folder(path))
         .then(|| format!("{}/{reply}", folder(&row.path)))
