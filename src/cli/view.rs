@@ -38,7 +38,7 @@ pub(super) struct Args {
     #[arg(long)]
     follow: bool,
     /// Show only what the filter takes, such as 'bits.error and time.wait > 30s' (docs/filters.md)
-    #[arg(long, value_name = "EXPR")]
+    #[arg(long, value_name = "EXPR", allow_hyphen_values = true)]
     filter: Option<String>,
     #[command(flatten)]
     by: Documents,

@@ -7,6 +7,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::bits::auth::Offers;
+
 /// Tells what could not be done, with what, and why; the source says the rest.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -55,7 +57,7 @@ pub enum Error {
         authority: String,
         limit: Duration,
     },
-    #[error("{packet} to {url} was refused: {status}{}", describe(*.code, *.context))]
+    #[error("{packet} to {url} was refused: {status}{}{}", describe(*.code, *.context), login(*.asks))]
     Refused {
         packet: &'static str,
         url: String,
@@ -64,6 +66,8 @@ pub enum Error {
         code: Option<u32>,
         /// BITS-Error-Context.
         context: Option<u32>,
+        /// The ways to log in that the answer names.
+        asks: Offers,
     },
     /// The answer breaks the protocol so that nobody can go on; Windows says `BG_E_INVALID_SERVER_RESPONSE`.
     #[error("the answer to {packet} from {url} is not valid: {reason}")]
@@ -178,6 +182,13 @@ fn is_distrust(error: &(dyn std::error::Error + 'static)) -> bool {
         next = error.source();
     }
     false
+}
+
+fn login(asks: Offers) -> String {
+    if asks.is_empty() {
+        return String::new();
+    }
+    format!(", the server asks for {asks}")
 }
 
 fn describe(code: Option<u32>, context: Option<u32>) -> String {

@@ -54,7 +54,7 @@ stage = "request.head"
 do    = [ { respond = { status = 401, headers = { WWW-Authenticate = "Basic realm=\"bitstap\"" } } } ]
 "#),
     preset("F-36", "closes when the third message of the handshake arrives", r#"
-when  = "http.header.authorization like 'NTLM TlRMTVNTUAAD*' or http.header.authorization like 'Negotiate TlRMTVNTUAAD*'"
+when  = "auth.stage == 'type 3' and not auth.proxy"
 count = { per = "client", times = 1 }
 stage = "request.head"
 do    = [ { close = { side = "both" } } ]

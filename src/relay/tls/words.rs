@@ -91,6 +91,11 @@ pub(super) fn distrust(why: &CertificateError, certificate: Option<&Summary>) ->
         | Cert::ExpiredContext { .. }
         | Cert::NotValidYet
         | Cert::NotValidYetContext { .. } => timing(why, certificate),
+        Cert::NotValidForNameContext { presented, .. } if presented.is_empty() => {
+            "it names no host in its subjectAltName, and its CN does not count (make one that does, or take it \
+             as it is with --insecure-upstream)"
+                .to_owned()
+        }
         Cert::NotValidForName | Cert::NotValidForNameContext { .. } => {
             format!("it is for another name ({why}; expect that one with --upstream-name)")
         }
@@ -99,7 +104,18 @@ pub(super) fn distrust(why: &CertificateError, certificate: Option<&Summary>) ->
              signed by that authority)"
                 .to_owned()
         }
-        other => other.to_string(),
+        other => unusable(other),
+    }
+}
+
+/// Says why a certificate can be used by nobody, as a clause.
+pub(super) fn unusable(why: &CertificateError) -> String {
+    let text = why.to_string();
+    if text.contains("UnsupportedCertVersion") {
+        "it is of X.509 version 1, not 3 (sign it again with extensions: `openssl x509 -req -extfile FILE`)"
+            .to_owned()
+    } else {
+        text
     }
 }
 

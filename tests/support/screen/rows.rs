@@ -211,6 +211,7 @@ pub fn exchange(no: u32, session: u32, packet: Packet, at: u64) -> Exchange {
         received: None,
         session_id: None,
         error: None,
+        auth: None,
         times: Times {
             begun: ms(at),
             request_end: Some(ms(at + 1)),
@@ -222,6 +223,7 @@ pub fn exchange(no: u32, session: u32, packet: Packet, at: u64) -> Exchange {
         response: Some(message(no, Direction::ToClient, 0)),
         faults: bitstap::timeline::Faults::default(),
         rewrites: bitstap::timeline::Faults::default(),
+        parts: bitstap::timeline::Pieces::default(),
     }
 }
 
