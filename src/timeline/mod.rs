@@ -249,6 +249,18 @@ impl Timeline {
         &self.ledger.sessions
     }
 
+    /// Tells whether nothing more is expected of a session: it reached its end, or the server does not know it
+    /// after a Close-Session whose answer was lost. (MC-BUP would have its client begin anew; the Win32 pages
+    /// have it stop.)
+    pub fn is_over(&self, session: &Session) -> bool {
+        let closed = || {
+            self.ledger
+                .book(session.no)
+                .is_some_and(|book| book.closing)
+        };
+        session.state.is_final() || (session.state == SessionState::Lost && closed())
+    }
+
     /// Returns all connections in order of appearance.
     pub fn connections(&self) -> &[Connection] {
         &self.ledger.connections
