@@ -185,11 +185,15 @@ impl<F: Stream, C: Stream, D: Dial> Flow<'_, F, C, D> {
             None => ("Went on by itself: the time to hold it was over.", None),
             Some(Release::Pass) => ("Released by the operator.", None),
             Some(Release::Replace(head)) => {
+                if !self.is_to_server() {
+                    self.answers(&head);
+                }
                 self.passage.replaced = Some(head);
                 ("Released by the operator, with another head.", None)
             }
             Some(Release::Respond(bytes)) => {
                 self.note("Answered by the operator.".to_owned()).await;
+                self.answers(&bytes);
                 let why = "the operator says so".to_owned();
                 return self.respond(bytes, why).await;
             }
