@@ -16,7 +16,7 @@ use super::{Lost, Sending, Stop, ends};
 use crate::event::{Close, Fact, Leg};
 use crate::fault::rule::Way;
 use crate::fault::verdict::Deed;
-use crate::fault::{Held, Release, Stage, Step};
+use crate::fault::{Held, Place, Release, Stage, Step};
 use crate::relay::dial::Dial;
 use crate::relay::intake::{Intake, Run};
 use crate::relay::state::{Over, Side, at};
@@ -39,6 +39,13 @@ impl<F: Stream, C: Stream, D: Dial> Flow<'_, F, C, D> {
             Deed::Note(text) => self.note(text).await,
             Deed::Respond(bytes) => self.respond(bytes, format!("rule {}", step.rule)).await?,
             Deed::Reset(_) | Deed::Close(_) => {
+                if let Place::Body(at) = step.place {
+                    let rule = &step.rule;
+                    self.note(format!(
+                        "The connection ends before byte {at} of the content: rule {rule}."
+                    ))
+                    .await;
+                }
                 if let Some(over) = ends::over(&step.deed) {
                     return Err(Stop::End(over));
                 }
