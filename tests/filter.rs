@@ -112,6 +112,7 @@ fn connection() -> Connection {
         to_server: 0,
         to_client: 0,
         joined: false,
+        tls: false,
     }
 }
 

@@ -199,6 +199,7 @@ impl Timeline {
                 to_server: 0,
                 to_client: 0,
                 joined: !matches!(event.what, What::Opening { .. }),
+                tls: false,
             });
             connections.len().saturating_sub(1)
         })

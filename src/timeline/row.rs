@@ -299,6 +299,15 @@ pub struct Connection {
     pub to_client: u64,
     /// The capture starts in the middle of it.
     pub joined: bool,
+    /// The client speaks TLS on it.
+    pub tls: bool,
+}
+
+impl Connection {
+    /// Returns the scheme of URLs that are asked for on it.
+    pub fn scheme(&self) -> &'static str {
+        if self.tls { "https" } else { "http" }
+    }
 }
 
 /// A note, or an oddity of the traffic, with its place.

@@ -264,6 +264,7 @@ fn connection(moment: &Moment<'_>) -> Connection {
         to_server: 0,
         to_client: 0,
         joined: false,
+        tls: moment.client.tls,
     }
 }
 

@@ -403,6 +403,7 @@ fn story_connection() -> Connection {
         to_server: 18 * MIB,
         to_client: 4_900,
         joined: false,
+        tls: false,
     }
 }
 
