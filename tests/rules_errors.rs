@@ -180,6 +180,13 @@ fn wrong_types_and_values_say_what_is_wanted() {
         "here are 2",
         "",
     );
+    for action in [
+        "set = { headers = { A = 'b' }, error_header = 'both' }",
+        "respond = { status = 500, bits = { received = 1 }, error_header = 'both' }",
+    ] {
+        let rule = format!("do = [ {{ {action} }} ]");
+        one(&rule, "'both'", "no error code", "set one");
+    }
     one("expect = { within = '1m' }", "'1m'", "bounds `then`", "");
 }
 

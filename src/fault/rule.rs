@@ -145,6 +145,9 @@ pub enum Way {
     Both,
 }
 
+/// So many bytes are flipped at most by one action: what is drawn for them is kept in memory.
+pub const MOST_FLIPPED: u64 = 1 << 20;
+
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {

@@ -5,14 +5,11 @@ use std::time::Duration;
 
 use crate::fault::answer;
 use crate::fault::draw::Draw;
-use crate::fault::rule::{Action, Per, Rule, Scope};
+use crate::fault::rule::{Action, MOST_FLIPPED, Per, Rule, Scope};
 use crate::fault::verdict::Deed;
 
 use super::Scene;
 use crate::fault::key::Keys;
-
-/// So many bytes are flipped at most by one action: the mask is kept in memory.
-const FLIPPED: u64 = 1 << 20;
 
 /// One rule that fires.
 pub(super) struct Firing<'f> {
@@ -66,7 +63,7 @@ impl Firing<'_> {
     /// Draws `bits` different bits for each of `bytes` bytes.
     fn mask(&self, index: u64, bytes: u64, bits: u8) -> Vec<u8> {
         let label = format!("flip {index}");
-        (0..bytes.min(FLIPPED))
+        (0..bytes.min(MOST_FLIPPED))
             .map(|at| {
                 let mut drawn = self.draw.bits(&label, at);
                 let mut mask = 0_u8;

@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use crate::fault::rule::{Action, Ends, Stage};
+use crate::fault::rule::{Action, Ends, MOST_FLIPPED, Stage};
 
 use super::change::{remove, respond, set};
 use super::form::{
@@ -156,9 +156,6 @@ fn tls(form: Placed<TlsForm>, _: Stage, reader: &mut Reader<'_>) -> Option<Actio
     }
     form.value.fault.value().map(|fault| Action::Tls(fault.0))
 }
-
-/// Most bytes that are flipped at once: their masks are held in memory.
-const MOST_FLIPPED: u64 = 1 << 20;
 
 fn flip(form: Placed<FlipForm>, _: Stage, reader: &mut Reader<'_>) -> Option<Action> {
     let FlipForm { bytes, bits } = form.value;

@@ -1,10 +1,14 @@
 //! Changes to heads, and answers of the proxy.
 
+use std::ops::Range;
+
 use base64::Engine as _;
 
 use crate::bits::header::Name;
-use crate::fault::rule::{Action, Answer, Edit, Stage};
+use crate::fault::rule::{Action, Answer, Edit, ErrorHeader, Stage};
 
+use super::bits::Fields;
+use super::choice::One;
 use super::form::{RemoveForm, RespondForm, SetForm};
 use super::reader::{Bounded, Placed, Reader, Slot};
 use super::scalar::check_name;
@@ -35,13 +39,7 @@ pub(super) fn set(form: Placed<SetForm>, stage: Stage, reader: &mut Reader<'_>) 
         reader.missing(form_at, "there is nothing to set", hint);
         return None;
     }
-    if form.error_header.is_given() && !form.bits.is_given() {
-        reader.error(
-            form.error_header.at(&form_at),
-            "there is no error code to write",
-            "set one: bits = { error = \"0x8020001F\" }",
-        );
-    }
+    check_error_header(&form.error_header, &form.bits, &form_at, reader);
     let status = status(form.status, 100, reader);
     let version = form
         .version
@@ -63,6 +61,25 @@ pub(super) fn set(form: Placed<SetForm>, stage: Stage, reader: &mut Reader<'_>) 
             .map(|one| one.0)
             .unwrap_or_default(),
     }))
+}
+
+/// Refuses to choose how an error code is written where there is none.
+fn check_error_header(
+    header: &Slot<One<ErrorHeader>>,
+    bits: &Slot<Fields>,
+    form_at: &Range<usize>,
+    reader: &mut Reader<'_>,
+) {
+    // Fields that are wrong were told of; an error code may have been meant.
+    let names_error = match bits.as_ref() {
+        Some(bits) => bits.value.0.iter().any(|(name, _)| *name == Name::Error),
+        None => bits.is_given(),
+    };
+    if header.is_given() && !names_error {
+        let at = header.at(form_at);
+        let hint = "set one: bits = { error = \"0x8020001F\" }";
+        reader.error(at, "there is no error code to write", hint);
+    }
 }
 
 fn status(slot: Slot<u64>, lowest: u16, reader: &mut Reader<'_>) -> Option<u16> {
@@ -132,17 +149,7 @@ pub(super) fn respond(
             "keep `body` or `body_base64`",
         );
     }
-    let names_error = form
-        .bits
-        .as_ref()
-        .is_none_or(|bits| bits.value.0.iter().any(|(name, _)| *name == Name::Error));
-    if form.error_header.is_given() && (!form.bits.is_given() || !names_error) {
-        reader.error(
-            form.error_header.at(&at),
-            "there is no error code to write",
-            "set one: bits = { error = \"0x8020001F\" }",
-        );
-    }
+    check_error_header(&form.error_header, &form.bits, &at, reader);
     let coded = form.body_base64.map_at(String::new(), reader, |text| {
         base64::engine::general_purpose::STANDARD
             .decode(text.trim())
