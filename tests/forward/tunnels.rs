@@ -142,7 +142,11 @@ fn a_recorded_tunnel_is_told_as_it_was_live() {
     assert_eq!(exchanges(&lines).len(), 2);
 
     let har = folder.path().join("x.har");
-    assert!(output(&["convert", text(&capture), text(&har)]).status.success());
+    assert!(
+        output(&["convert", text(&capture), text(&har)])
+            .status
+            .success()
+    );
     let har: serde_json::Value = serde_json::from_slice(&std::fs::read(har).unwrap()).unwrap();
     let url = &har["log"]["entries"][1]["request"]["url"];
     let port = set.server.address().port();

@@ -120,7 +120,7 @@ fn sentence(exchange: &Exchange) -> String {
         }
     }
     text.push_str(&answer(exchange));
-    if let Some(received) = exchange.received {
+    if let Some(received) = exchange.received.get() {
         let _ = write!(text, " The next byte wanted is {received}.");
     }
     text
