@@ -14,7 +14,7 @@ use super::super::theme::{Role, signs};
 use super::detail::paragraph;
 use super::sessions::state;
 use crate::bits::{Packet, hresult};
-use crate::timeline::{Annotation, Exchange, Outcome, Session, WireError};
+use crate::timeline::{Annotation, Exchange, Outcome, Session, SessionKind, WireError};
 
 /// Sentences of a session's story that are shown at most; a hostile session could have any number.
 const SENTENCES: usize = 2000;
@@ -193,12 +193,13 @@ fn about_session(out: &mut Vec<Line<'static>>, model: &Model, session: &Session,
         session.name,
         long(session.acknowledged)
     );
-    match session.total {
-        Some(total) => {
-            let _ = write!(text, " of {} acknowledged", long(total));
-        }
-        None => text.push_str(" acknowledged"),
+    if let Some(total) = session.total {
+        let _ = write!(text, " of {}", long(total));
     }
+    text.push_str(match session.kind {
+        SessionKind::Download => " arrived",
+        _ => " acknowledged",
+    });
     for (count, what) in [
         (session.restarts, "restart"),
         (session.rewinds, "rewind"),
