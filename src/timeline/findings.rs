@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use crate::bits::Packet;
 use crate::bits::check::{Answered, Asked, Checker, Cut, Facts, Finding, Level, Profile, Rule};
 use crate::event::ConnId;
 use crate::wire::{Head, Stream};
@@ -111,6 +112,19 @@ impl Findings {
     pub(super) fn unsolicited(&mut self, conn: ConnId, len: Option<u64>) {
         let found = self.checker.unsolicited(conn.0, len);
         self.add(found.first().and_then(|first| first.exchange), found);
+    }
+
+    /// Takes note that the client got another answer than the server's, and that nobody asked for that.
+    pub(super) fn relayed(
+        &mut self,
+        (no, session, conn): (u32, Option<u32>, u32),
+        packet: Packet,
+        server: &Head,
+        client: &Head,
+    ) {
+        let place = (no, session, conn);
+        let found = self.checker.relayed(place, packet, server, client);
+        self.add(Some(no), found);
     }
 
     pub(super) fn finish(&mut self) {

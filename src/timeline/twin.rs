@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::bits::Packet;
 use crate::event::{ConnId, Leg};
 use crate::wire::{Conversation, Head, Item, Seen, Stream};
 
@@ -296,8 +297,21 @@ impl Pair {
             && raw(&client.response) == raw(&self.heads.response)
             && wire(&row.request) == wire(&upstream.request)
             && wire(&row.response) == wire(&upstream.response);
+        let asked_for = !row.faults.is_empty() || !row.rewrites.is_empty();
+        let place = (self.no, row.session, row.conn.0);
+        let packet = row
+            .packet
+            .filter(|packet| matches!(packet, Packet::Head | Packet::Get));
+        let whole = row.outcome == Outcome::Complete && !upstream.unread;
         if !same || upstream.kept != [false; 2] {
             ledger.upstreams.insert(self.no, *upstream);
+        }
+        if let (Some(packet), Some(server), Some(client)) =
+            (packet, &self.heads.response, &client.response)
+            && whole
+            && !asked_for
+        {
+            ledger.findings.relayed(place, packet, server, client);
         }
     }
 }

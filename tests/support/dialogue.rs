@@ -9,7 +9,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use bitstap::event::{Close, Direction};
+use bitstap::event::{Close, Direction, Leg, What};
 use bitstap::timeline::{Profile, Timeline};
 
 use crate::conversation::Talk;
@@ -322,6 +322,33 @@ impl Dialogue {
             talk.wait(step.thinks);
             talk.bytes(Direction::ToClient, step.response().as_bytes());
         }
+        self
+    }
+
+    /// Says a step on both legs of a proxy, where the server's answer is that of `upstream`.
+    pub(crate) fn relayed(mut self, step: &Step, upstream: &Step) -> Self {
+        let data = |direction, text: String| {
+            let bytes = text.into_bytes().into();
+            What::Data { direction, bytes }
+        };
+        self.talk
+            .bytes(Direction::ToServer, step.request().as_bytes())
+            .push(Leg::Upstream, data(Direction::ToServer, upstream.request()))
+            .push(
+                Leg::Upstream,
+                data(Direction::ToClient, upstream.response()),
+            )
+            .bytes(Direction::ToClient, step.response().as_bytes());
+        self
+    }
+
+    /// The proxy dials the server.
+    pub(crate) fn dialled(mut self) -> Self {
+        let client = "10.0.0.9:4000".parse().unwrap();
+        let server = "10.0.0.80:80".parse().unwrap();
+        self.talk
+            .push(Leg::Upstream, What::Opening { client, server })
+            .push(Leg::Upstream, What::Opened);
         self
     }
 
