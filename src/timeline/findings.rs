@@ -190,13 +190,18 @@ impl Live {
         };
         let times = row.times;
         let response = open.heads.response.as_deref().zip(open.ack.as_deref());
+        // What a rule made of a head is not the server's word.
+        let twin = self.twin.as_ref().filter(|_| !row.faults.is_empty());
+        let ruled = twin
+            .zip(response)
+            .is_some_and(|(twin, (head, _))| twin.answered_otherwise(open.no, head));
         let facts = Facts {
             no: open.no,
             conn: self.locus.conn.0,
             session: row.session,
             client: self.locus.ip(),
             tls: self.tls,
-            ours: open.injected,
+            ours: open.injected || ruled,
             torn,
             request: Asked {
                 head,

@@ -262,6 +262,13 @@ impl Twin {
         }
     }
 
+    /// Tells whether the server's answer in an exchange begins with another head than `client`.
+    pub(super) fn answered_otherwise(&self, no: u32, client: &Head) -> bool {
+        let pair = self.pairs.iter().find(|pair| pair.no == no);
+        let server = pair.and_then(|pair| pair.heads.response.as_deref());
+        server.is_some_and(|server| server.raw != client.raw)
+    }
+
     fn is_paired(&self, no: u32) -> bool {
         self.pairs.iter().any(|pair| pair.no == no)
     }

@@ -326,7 +326,17 @@ impl Dialogue {
     }
 
     /// Says a step on both legs of a proxy, where the server's answer is that of `upstream`.
-    pub(crate) fn relayed(mut self, step: &Step, upstream: &Step) -> Self {
+    pub(crate) fn relayed(self, step: &Step, upstream: &Step) -> Self {
+        self.relayed_when(step, upstream, |talk| talk)
+    }
+
+    /// The same, and `meanwhile` before the client gets its answer.
+    pub(crate) fn relayed_when(
+        mut self,
+        step: &Step,
+        upstream: &Step,
+        meanwhile: impl FnOnce(Self) -> Self,
+    ) -> Self {
         let data = |direction, text: String| {
             let bytes = text.into_bytes().into();
             What::Data { direction, bytes }
@@ -337,9 +347,11 @@ impl Dialogue {
             .push(
                 Leg::Upstream,
                 data(Direction::ToClient, upstream.response()),
-            )
+            );
+        let mut talk = meanwhile(self);
+        talk.talk
             .bytes(Direction::ToClient, step.response().as_bytes());
-        self
+        talk
     }
 
     /// The proxy dials the server.
@@ -448,6 +460,22 @@ impl Dialogue {
             reason: "no route".to_owned(),
         };
         self.talk.note("The server cannot be reached.", fact);
+        self
+    }
+
+    /// A rule fires on the request number `exchange` of the connection, from 0.
+    pub(crate) fn rule_fires(mut self, exchange: u64) -> Self {
+        let fact = bitstap::event::RuleFact {
+            rule: "lie".to_owned(),
+            stage: "response.head".to_owned(),
+            key: "session".to_owned(),
+            ordinal: 1,
+            actions: vec!["set".to_owned()],
+            reason: String::new(),
+            exchange: Some(exchange),
+        };
+        let fact = bitstap::event::Fact::Rule(Box::new(fact));
+        self.talk.note("Rule lie fired.", fact);
         self
     }
 

@@ -29,8 +29,8 @@ the rule. A rule marked with `*` is told once in a session.
 
 A rule that needs history is silent where the history was not seen: when the capture begins in the middle of a
 session or connection, or where bytes are missing. Answers without BITS headers (401, 407, 502, 503, 504 of
-gateways and authentication layers) and answers that bitstap wrote itself are not held against the server.
-Where a fault rule changed a message, what its receiver got is judged; the exchange says which rule fired.
+gateways and authentication layers), answers that bitstap wrote itself, and answers whose head a fault rule
+changed (where the capture has both legs) are not held against the server.
 A breach that is another one's consequence is told as one where the two cannot be told apart. Of one rule
 the first 5000 findings are listed and searched by filters; the others are only counted: the totals hold
 them, and a last finding of the rule says how many they are. docs/findings-accuracy.md says what is found in
