@@ -54,6 +54,7 @@ fn exchange(
         received: None,
         session_id: Some("{3F2B0000-aaaa-BBBB-cccc-000000000001}".into()),
         error: None,
+        auth: None,
         times: Times {
             begun: at,
             request_end: Some(at + Duration::from_millis(10)),

@@ -13,6 +13,7 @@ use crate::relay::{Config, Relay, Upstream};
 use super::check::Documents;
 use super::failure::{Failure, WithHint};
 use super::faults::{self, InForce};
+use super::front::{Behind, Places};
 use super::output::Format;
 use super::stage::{self, Appearance, Plan, Recorded, Stage, Until};
 use super::tls::Security;
@@ -69,8 +70,9 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     }))?;
     let via = relay.addresses().first().copied().unwrap_or(server);
     let plan = Plan {
-        relay,
-        upstream: format!("http://{server}"),
+        front: relay.into(),
+        behind: Behind::Servers(Places::upstream(&format!("http://{server}"))),
+        notes: Vec::new(),
         security: Security::default(),
         recorded: args.capture.map_or(Recorded::Temporary, Recorded::File),
         snaplen: None,

@@ -274,10 +274,8 @@ pub(super) fn about_file(timeline: &Timeline, text: String) -> Remark {
         .map_or(Duration::ZERO, |row| row.times.begun);
     Remark {
         at,
-        conn: None,
-        leg: None,
-        exchange: None,
         text,
+        ..Remark::default()
     }
 }
 

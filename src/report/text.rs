@@ -4,7 +4,7 @@ use crate::bits::check::{Finding, Level};
 use crate::bits::hresult;
 use crate::timeline::{Exchange, Outcome, Remark, Session, SessionState, Summary};
 
-use super::unit;
+use super::{login, unit};
 
 /// Column heads for [`exchange`] lines.
 pub const EXCHANGE_HEAD: &str =
@@ -51,6 +51,9 @@ fn remarks(exchange: &Exchange) -> String {
     }
     if !matches!(exchange.outcome, Outcome::Complete) {
         words.push(format!("[{}]", exchange.outcome.name()));
+    }
+    if let Some(auth) = exchange.auth.filter(|auth| auth.scheme.is_some()) {
+        words.push(format!("[{}]", login::words(auth)));
     }
     for rule in exchange.faults.iter() {
         words.push(format!("[rule {}]", clean(rule, 80)));

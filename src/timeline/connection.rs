@@ -12,6 +12,7 @@ use crate::wire::{Conversation, Seen, Stream};
 
 use super::lane::{Lane, RunKind};
 use super::ledger::{Ledger, Locus};
+use super::login::Login;
 use super::open::{Half, Open};
 use super::place;
 use super::row::{Remark, Text};
@@ -65,6 +66,7 @@ pub(super) struct Live {
     pub(super) torn: bool,
     /// The client speaks TLS.
     pub(super) tls: bool,
+    pub(super) login: Login,
     /// From this byte to the client on, the proxy answers itself.
     pub(super) injects: Option<u64>,
     pub(super) dialled: Option<Duration>,
@@ -98,6 +100,7 @@ impl Live {
             joined,
             torn: false,
             tls: false,
+            login: Login::default(),
             injects: None,
             dialled: None,
             has_upstream: false,
@@ -370,8 +373,12 @@ impl Live {
 
     fn note(&mut self, event: &Event, note: &Note, ledger: &mut Ledger) {
         let mut exchange = self.open.front().map(|open| open.no);
+        let mut ruling = None;
         match &note.fact {
-            Fact::Rule(fact) => exchange = self.ruled(event.at, fact, ledger),
+            Fact::Rule(fact) => {
+                exchange = self.ruled(event.at, fact, ledger);
+                ruling = Some(ledger.ruling(fact));
+            }
             Fact::Rewrite(fact) => {
                 exchange = self.numbered(fact.exchange);
                 ledger.rewritten(exchange, fact);
@@ -390,7 +397,10 @@ impl Live {
             } => {
                 self.injects = Some(self.responses.offset);
             }
-            Fact::Tls(_) if event.leg == Leg::Client => self.tls = true,
+            Fact::Tls(_) => {
+                self.login.sealed = true;
+                self.tls |= event.leg == Leg::Client;
+            }
             Fact::TimedOut { .. } | Fact::Closing { .. } if self.ended_by.is_none() => {
                 self.ended_by = Some("the proxy ended the connection");
             }
@@ -408,6 +418,7 @@ impl Live {
             leg: Some(event.leg),
             exchange,
             text: note.text.clone(),
+            ruling,
         });
     }
 }

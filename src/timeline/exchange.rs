@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::bits::multipart::Parts;
-use crate::bits::{self, Packet, Request};
+use crate::bits::{self, Auth, Packet, Request};
 use crate::wire::{Ending, Framing, Head, Item, Seen, Stream};
 
 use super::connection::{Live, Place};
@@ -177,6 +177,7 @@ impl Live {
             received: None,
             session_id: None,
             error: None,
+            auth: None,
             times: Times {
                 begun: at,
                 ..Times::default()
@@ -245,6 +246,7 @@ impl Live {
             row.url = Text::clone(&place.target);
             row.packet = packet;
             row.session_id = session_id;
+            row.auth = Auth::read(Some(head), None);
             let asked = request.wanted.first().and_then(|range| {
                 range.1.map(|last| bits::ContentRange {
                     first: range.0,
@@ -333,6 +335,7 @@ impl Live {
             message.set_hashes();
         }
         row.status = Some(status);
+        row.auth = Auth::read(open.heads.request.as_deref(), Some(head));
         row.received = ack.received;
         row.error = ack.error.map(|code| WireError {
             code,

@@ -309,6 +309,7 @@ impl Ledger {
             leg: Some(Leg::Client),
             exchange,
             text,
+            ruling: None,
         });
     }
 

@@ -29,6 +29,7 @@ mod intern;
 mod lane;
 mod leaks;
 mod ledger;
+mod login;
 pub mod margin;
 mod oddity;
 mod offsets;
@@ -148,10 +149,8 @@ impl Timeline {
         }
         self.ledger.remark(Remark {
             at,
-            conn: None,
-            leg: None,
-            exchange: None,
             text: note.text.clone(),
+            ..Remark::default()
         });
     }
 
@@ -159,8 +158,10 @@ impl Timeline {
     fn late(&mut self, event: &Event, row: usize) {
         match &event.what {
             What::Note(note) => {
+                let mut ruling = None;
                 if let Fact::Rule(fact) = &note.fact {
                     self.ledger.ruled(event.at, event.conn, None, fact);
+                    ruling = Some(self.ledger.ruling(fact));
                 }
                 self.ledger.remark(Remark {
                     at: event.at,
@@ -168,6 +169,7 @@ impl Timeline {
                     leg: Some(event.leg),
                     exchange: None,
                     text: note.text.clone(),
+                    ruling,
                 });
             }
             What::Opening { server, .. } if event.leg == Leg::Upstream => {

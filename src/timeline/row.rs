@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::bits::{ContentRange, Packet};
+use crate::bits::{Auth, ContentRange, Packet};
 use crate::event::{Close, ConnId, Direction, Leg};
 
 use super::read_back::Span;
@@ -144,6 +144,8 @@ pub struct Exchange {
     /// As in the request, else as in the response.
     pub session_id: Option<Text>,
     pub error: Option<WireError>,
+    /// What its heads show of a login.
+    pub auth: Option<Auth>,
     pub times: Times,
     pub outcome: Outcome,
     /// GET: what an answer of several ranges brought, once it is over.
@@ -156,6 +158,9 @@ pub struct Exchange {
     /// Names of the fields that the proxy rewrote.
     pub rewrites: Faults,
 }
+
+/// Screens hold a million of them; a field more must find room in the padding, or be worth this change.
+const _: () = assert!(size_of::<Exchange>() <= 328);
 
 /// A list that nearly no row has: one word in a row, and rows with the same one can share it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -297,7 +302,7 @@ pub struct Connection {
 }
 
 /// A note, or an oddity of the traffic, with its place.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Remark {
     pub at: Duration,
     pub conn: Option<ConnId>,
@@ -305,6 +310,22 @@ pub struct Remark {
     pub exchange: Option<u32>,
     /// A whole sentence.
     pub text: String,
+    /// The same as data, where it is about a rule that matched.
+    pub ruling: Option<Box<Ruling>>,
+}
+
+/// What a rule decided about one match.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ruling {
+    pub rule: Text,
+    pub stage: Text,
+    /// What the rule counts its matches by, and which one this was, from 1.
+    pub key: Text,
+    pub ordinal: u64,
+    /// Names of what was done, with `, ` between them; empty: nothing.
+    pub actions: Text,
+    /// Why it did not fire; empty: it did.
+    pub reason: Text,
 }
 
 /// One time that a rule fired.

@@ -6,6 +6,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 
+use crate::bits::auth::{Stage, credentials};
 use crate::bits::{Packet, header};
 
 use super::session::Session;
@@ -289,7 +290,7 @@ impl Connection {
         for field in ["authorization", "proxy-authorization"] {
             self.handshake |= asked
                 .value(field)
-                .is_some_and(|value| super::auth::ntlm_message(value) == Some(1));
+                .is_some_and(|value| credentials(value).1 == Stage::Type1);
         }
         let again = Some((view.packet, view.path.clone()));
         match view.status() {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::bits::auth::{Stage, credentials};
 use crate::bits::header::{self, Name, SPELLINGS};
 use crate::bits::{ContentRange, Packet};
 use crate::wire::Head;
@@ -127,7 +128,7 @@ impl<'f> View<'f> {
     pub(super) fn authenticates(&self) -> bool {
         let begins = |field| {
             let value = self.asked().value(field);
-            value.is_some_and(|value| super::auth::ntlm_message(value) == Some(1))
+            value.is_some_and(|value| credentials(value).1 == Stage::Type1)
         };
         matches!(self.status(), Some(401 | 407))
             || begins("authorization")
