@@ -6,6 +6,8 @@ mod conversation;
 mod dialogue;
 #[path = "../support/examples.rs"]
 mod examples;
+#[path = "../support/legs.rs"]
+mod legs;
 
 mod answers;
 mod downloads;

@@ -9,7 +9,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use bitstap::event::{Close, Direction, Leg, What};
+use bitstap::event::{Close, Direction};
 use bitstap::timeline::{Profile, Timeline};
 
 use crate::conversation::Talk;
@@ -168,7 +168,7 @@ impl Step {
         self
     }
 
-    fn request(&self) -> String {
+    pub(crate) fn request(&self) -> String {
         let mut text = format!("{}\r\n", self.line);
         for (name, value) in &self.asked {
             let _ = write!(text, "{name}: {value}\r\n");
@@ -179,7 +179,7 @@ impl Step {
         text
     }
 
-    fn response(&self) -> String {
+    pub(crate) fn response(&self) -> String {
         let mut text = format!("{}\r\n", self.status);
         for (name, value) in &self.back {
             let _ = write!(text, "{name}: {value}\r\n");
@@ -306,7 +306,7 @@ pub(crate) fn get_reply() -> Step {
 /// A conversation, in order.
 #[derive(Clone, Debug)]
 pub(crate) struct Dialogue {
-    talk: Talk,
+    pub(crate) talk: Talk,
 }
 
 impl Dialogue {
@@ -322,45 +322,6 @@ impl Dialogue {
             talk.wait(step.thinks);
             talk.bytes(Direction::ToClient, step.response().as_bytes());
         }
-        self
-    }
-
-    /// Says a step on both legs of a proxy, where the server's answer is that of `upstream`.
-    pub(crate) fn relayed(self, step: &Step, upstream: &Step) -> Self {
-        self.relayed_when(step, upstream, |talk| talk)
-    }
-
-    /// The same, and `meanwhile` before the client gets its answer.
-    pub(crate) fn relayed_when(
-        mut self,
-        step: &Step,
-        upstream: &Step,
-        meanwhile: impl FnOnce(Self) -> Self,
-    ) -> Self {
-        let data = |direction, text: String| {
-            let bytes = text.into_bytes().into();
-            What::Data { direction, bytes }
-        };
-        self.talk
-            .bytes(Direction::ToServer, step.request().as_bytes())
-            .push(Leg::Upstream, data(Direction::ToServer, upstream.request()))
-            .push(
-                Leg::Upstream,
-                data(Direction::ToClient, upstream.response()),
-            );
-        let mut talk = meanwhile(self);
-        talk.talk
-            .bytes(Direction::ToClient, step.response().as_bytes());
-        talk
-    }
-
-    /// The proxy dials the server.
-    pub(crate) fn dialled(mut self) -> Self {
-        let client = "10.0.0.9:4000".parse().unwrap();
-        let server = "10.0.0.80:80".parse().unwrap();
-        self.talk
-            .push(Leg::Upstream, What::Opening { client, server })
-            .push(Leg::Upstream, What::Opened);
         self
     }
 
@@ -460,22 +421,6 @@ impl Dialogue {
             reason: "no route".to_owned(),
         };
         self.talk.note("The server cannot be reached.", fact);
-        self
-    }
-
-    /// A rule fires on the request number `exchange` of the connection, from 0.
-    pub(crate) fn rule_fires(mut self, exchange: u64) -> Self {
-        let fact = bitstap::event::RuleFact {
-            rule: "lie".to_owned(),
-            stage: "response.head".to_owned(),
-            key: "session".to_owned(),
-            ordinal: 1,
-            actions: vec!["set".to_owned()],
-            reason: String::new(),
-            exchange: Some(exchange),
-        };
-        let fact = bitstap::event::Fact::Rule(Box::new(fact));
-        self.talk.note("Rule lie fired.", fact);
         self
     }
 
