@@ -49,6 +49,9 @@ fn remarks(exchange: &Exchange) -> String {
     if let Some(error) = exchange.error {
         words.push(hresult::name(error.code));
     }
+    if exchange.parts.len() > 1 {
+        words.push(format!("[{} ranges]", exchange.parts.len()));
+    }
     if !matches!(exchange.outcome, Outcome::Complete) {
         words.push(format!("[{}]", exchange.outcome.name()));
     }

@@ -115,6 +115,11 @@ fn sentence(exchange: &Exchange) -> String {
             range.last,
             long(count)
         );
+        let more = exchange.parts.len().saturating_sub(1);
+        if more > 0 {
+            let s = if more == 1 { "" } else { "s" };
+            let _ = write!(text, " and {more} more range{s}");
+        }
         if let Some(total) = range.total {
             let _ = write!(text, " of {total}");
         }
