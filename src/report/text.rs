@@ -123,14 +123,14 @@ pub fn finding(finding: &Finding) -> String {
     let mut place = Vec::new();
     place.extend(finding.exchange.map(|no| format!("exchange {no}")));
     place.extend(finding.session.map(|no| format!("session {no}")));
-    if !place.is_empty() {
-        place.push(String::new());
-    }
-    let place = place.join(", ");
+    let place = if place.is_empty() {
+        String::new()
+    } else {
+        format!("{}: ", place.join(", "))
+    };
     format!(
-        "{sign} {:<10} {}: {} ({})",
+        "{sign} {:<10} {place}{} ({})",
         finding.id,
-        place.trim_end_matches(", "),
         clean(&finding.text, usize::MAX),
         finding.source,
     )

@@ -112,6 +112,8 @@ pub(super) struct Book {
     pub(super) talks_to: Option<Text>,
     /// Its last exchange failed.
     pub(super) trouble: bool,
+    /// The connection of its last exchange is over: who ended it.
+    pub(super) parted: Option<&'static str>,
     pub(super) tale: Tale,
     /// Rules that slowed it, each told of once.
     pub(super) told_rules: Vec<Text>,
@@ -227,6 +229,7 @@ impl Ledger {
         row.first = row.first.min(begun);
         row.last = row.last.max(begun);
         // Retroactive joins are rare and recent: the place is near the end.
+        book.parted = None;
         let at = book.exchanges.partition_point(|&known| known < exchange);
         book.exchanges.insert(at, exchange);
         if !book.connections.contains(&conn) {

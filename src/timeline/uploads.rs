@@ -30,6 +30,11 @@ impl Here {
         found.find(|known| known.0 == *path).map(|known| known.1)
     }
 
+    /// Yields the sessions that the connection carried.
+    pub(super) fn sessions(&self) -> impl Iterator<Item = u32> {
+        self.uploads.iter().map(|known| known.1)
+    }
+
     fn note(&mut self, path: &Text, session: u32) {
         if self
             .uploads
