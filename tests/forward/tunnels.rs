@@ -297,6 +297,24 @@ fn a_password_is_asked_for_on_the_connection_that_then_becomes_the_tunnel() {
 }
 
 #[test]
+fn a_tunnel_is_not_opened_on_a_connection_that_has_carried_a_request() {
+    let (one, _served) = server("one", 1);
+    let proxy = proxy(&["--forward", "--tunnel", "*"]);
+    let mut client = connect(&proxy);
+    let url = format!("GET http://{one}/ HTTP/1.1\r\nHost: {one}\r\n\r\n");
+    assert!(ask(&mut client, &url).ends_with("one"));
+    client.write_all(tunnel(one).as_bytes()).unwrap();
+    let mut rest = Vec::new();
+    client.read_to_end(&mut rest).unwrap();
+    assert!(
+        rest.is_empty(),
+        "it ended in order, so that the client asks again"
+    );
+    let (_, lines) = proxy.interrupt();
+    assert!(notes(&lines).contains("a tunnel begins a connection of its own"));
+}
+
+#[test]
 fn a_tunnel_to_nobody_is_refused() {
     let to: SocketAddr = NOBODY.parse().unwrap();
     let proxy = proxy(&["--forward", "--tunnel", "*"]);

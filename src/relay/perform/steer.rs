@@ -32,6 +32,8 @@ pub(super) struct Steered {
     target: Option<Upstream>,
     /// The connection leads to another server than the one that the request is for.
     misplaced: bool,
+    /// It asks for a tunnel, which is opened only where a connection begins.
+    connects: bool,
     /// The request goes nowhere: what its client is answered, and why.
     pub(super) refusal: Option<(Bytes, String)>,
     /// The session that the response tells to go on elsewhere, and after how long without it the client
@@ -49,6 +51,7 @@ impl Steered {
             && self.leads.is_empty()
             && self.target.is_none()
             && !self.misplaced
+            && !self.connects
             && self.over.is_none()
             && self.hint.is_none()
     }
@@ -93,13 +96,23 @@ impl<F: Stream, C: Stream, D: Dial> Flow<'_, F, C, D> {
                 ..Steered::default()
             };
         }
+        if config.forward.is_some()
+            && approach.tunnel.is_none()
+            && head.method() == Some(b"CONNECT")
+        {
+            return Steered {
+                connects: true,
+                ..Steered::default()
+            };
+        }
         // A client of a forward proxy follows every field by itself, through the proxy.
         let led = self.led(head).filter(|_| !is_forward);
         let to = match led.map_or_else(|| destination::of(config, approach, head), Ok) {
             Ok(to) => to,
             Err(nowhere) => {
+                let head_only = head.method() == Some(b"HEAD");
                 return Steered {
-                    refusal: Some(forward::lost(config, &nowhere)),
+                    refusal: Some(forward::lost(config, &nowhere, head_only)),
                     ..Steered::default()
                 };
             }
@@ -156,10 +169,9 @@ impl<F: Stream, C: Stream, D: Dial> Flow<'_, F, C, D> {
             let answer = answer::unadmitted(head.method() == Some(b"HEAD"));
             return Some((answer, "the client may not use the proxy".to_owned()));
         }
-        if head.method() == Some(b"CONNECT") {
-            // What comes first on a connection without TLS is seen to before it begins.
-            let text = "a tunnel is opened only by the first requests of a connection without TLS";
-            let answer = answer::refusal(501, "Not Implemented", &format!("{text}."), true);
+        if head.method() == Some(b"CONNECT") && approach.secure {
+            let text = "a tunnel is not opened inside of TLS with the proxy";
+            let answer = answer::refusal(501, "Not Implemented", &format!("{text}."), false);
             return Some((answer, text.to_owned()));
         }
         None
@@ -250,6 +262,10 @@ impl<F: Stream, C: Stream, D: Dial> Flow<'_, F, C, D> {
     /// Sends a request where it belongs: before its first byte, and after everything that came before it.
     pub(super) async fn route(&mut self, steered: &Steered) -> Result<(), Stop> {
         let state = self.link.state;
+        if steered.connects {
+            let why = "a tunnel begins a connection of its own";
+            return self.ask_again(why, why).await;
+        }
         let Some(to) = steered.target.as_ref().or(state.config.upstream.as_ref()) else {
             return Ok(());
         };
@@ -262,17 +278,26 @@ impl<F: Stream, C: Stream, D: Dial> Flow<'_, F, C, D> {
             }
             return Ok(());
         }
+        let text = format!(
+            "the next request belongs to {}, and a connection has one upstream",
+            to.url()
+        );
+        self.ask_again(&text, "the next request belongs to another server")
+            .await
+    }
+
+    /// Ends the connection before a request goes on, and after everything that came before it.
+    async fn ask_again(&self, why: &str, reason: &str) -> Result<(), Stop> {
+        let state = self.link.state;
         let answered = || (!self.link.ruled(|ruled| ruled.owes())).then_some(());
         tokio::select! {
             answered = state.until(answered) => answered.ok_or(Stop::Over)?,
             () = self.from.stream.broken() => return Err(Stop::SenderGone),
         }
         let text = format!(
-            "The proxy closes this connection: the next request belongs to {}, and a connection has one \
-             upstream. The client is to ask again on a new one.",
-            to.url()
+            "The proxy closes this connection: {why}. The client is to ask again on a new one."
         );
-        let reason = "the next request belongs to another server".to_owned();
+        let reason = reason.to_owned();
         state
             .tap
             .note(Leg::Client, text, Fact::Closing { reason })
