@@ -210,7 +210,10 @@ pub fn brought(exchange: &Exchange) -> Vec<Range<u64>> {
         }],
         (Some(Packet::Get), Some(206), Some(range)) => {
             let len = range.last.saturating_sub(range.first).saturating_add(1);
-            vec![range.first..range.first.saturating_add(body.min(len))]
+            vec![Range {
+                start: range.first,
+                end: range.first.saturating_add(body.min(len)),
+            }]
         }
         _ => Vec::new(),
     }

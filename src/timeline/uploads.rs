@@ -346,7 +346,7 @@ impl Ledger {
             if again {
                 row.restarts = row.restarts.saturating_add(1);
                 row.acknowledged = 0;
-                book.told = Told::default();
+                book.offsets.told = Told::default();
             }
             let verb = if again {
                 "created the session anew"
