@@ -277,8 +277,7 @@ impl Live {
                 open.session = Some(session);
             }
             Some(Packet::Notification) => {
-                let url = request.original_url.as_deref().unwrap_or_default();
-                if let Some(session) = ledger.upload_of_notification(url) {
+                if let Some(session) = ledger.upload_of_notification(&request) {
                     ledger.join(no, session);
                 }
             }
