@@ -382,7 +382,7 @@ impl Live {
         match &note.fact {
             Fact::Rule(fact) => {
                 exchange = self.ruled(event.at, fact, ledger);
-                ruling = Some(ledger.ruling(fact));
+                ruling = Some(Box::new(ledger.ruling(fact)));
             }
             Fact::Rewrite(fact) => {
                 exchange = self.numbered(fact.exchange);
