@@ -36,6 +36,7 @@ fn rows() -> Vec<Exchange> {
             received: Some(u64::from(no) + 1000),
             session_id: None,
             error: None,
+            auth: None,
             times: Times {
                 begun: Duration::from_millis(no.into()),
                 ..Times::default()

@@ -6,6 +6,7 @@ mod support {
 }
 
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 
 use support::binary::{Running, of_type, output, sessions};
@@ -167,4 +168,43 @@ fn a_refused_upload_is_said_by_name_with_exit_code_2() {
     assert!(error.starts_with("error: "), "{error}");
     assert!(error.contains("E_ACCESSDENIED"), "{error}");
     assert_eq!(fs::read(root.join("there.txt")).unwrap(), b"old");
+}
+
+#[test]
+fn a_client_says_which_login_it_does_not_know_and_that_nobody_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("report.bin");
+    fs::write(&file, b"content").unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/report.bin", listener.local_addr().unwrap());
+    let answer = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Negotiate\r\nWWW-Authenticate: NTLM\r\n\
+                  Content-Length: 0\r\nConnection: close\r\n\r\n";
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            head.extend(byte);
+        }
+        stream.write_all(answer.as_bytes()).unwrap();
+    });
+    let send = |more: &[&str]| {
+        let args = [&["send", file.to_str().unwrap(), &url], more].concat();
+        let sent = output(&args);
+        assert_eq!(sent.status.code(), Some(2), "{sent:?}");
+        String::from_utf8(sent.stderr).unwrap()
+    };
+    let error = send(&["--user", "me:secret"]);
+    assert!(
+        error.contains("401, the server asks for Negotiate or NTLM"),
+        "{error}"
+    );
+    assert!(
+        error.contains("hint: this client knows Basic alone"),
+        "{error}"
+    );
+    server.join().unwrap();
+    let error = send(&["--no-progress-timeout", "0"]);
+    assert!(error.contains("hint: is the server there"), "{error}");
 }

@@ -54,6 +54,7 @@ fn exchange(
         received: None,
         session_id: Some("{3F2B0000-aaaa-BBBB-cccc-000000000001}".into()),
         error: None,
+        auth: None,
         times: Times {
             begun: at,
             request_end: Some(at + Duration::from_millis(10)),
@@ -65,6 +66,7 @@ fn exchange(
         response: Some(message(0)),
         faults: bitstap::timeline::Faults::default(),
         rewrites: bitstap::timeline::Faults::default(),
+        parts: bitstap::timeline::Pieces::default(),
     }
 }
 

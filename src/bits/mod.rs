@@ -12,6 +12,7 @@
     )
 )]
 
+pub mod auth;
 pub mod check;
 pub mod faults;
 pub mod header;
@@ -20,5 +21,6 @@ pub mod multipart;
 pub mod packet;
 pub mod session;
 
+pub use auth::Auth;
 pub use header::ContentRange;
 pub use packet::{Ack, Packet, Request};

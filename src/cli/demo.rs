@@ -13,7 +13,7 @@ use crate::relay::{Config, Relay, Upstream};
 use super::check::Documents;
 use super::failure::{Failure, WithHint};
 use super::faults::{self, InForce};
-use super::front::Behind;
+use super::front::{Behind, Places};
 use super::output::Format;
 use super::stage::{self, Appearance, Plan, Recorded, Stage, Until};
 use super::tls::Security;
@@ -71,7 +71,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     let via = relay.addresses().first().copied().unwrap_or(server);
     let plan = Plan {
         front: relay.into(),
-        behind: Behind::Upstream(format!("http://{server}")),
+        behind: Behind::Servers(Places::upstream(&format!("http://{server}"))),
         notes: Vec::new(),
         security: Security::default(),
         recorded: args.capture.map_or(Recorded::Temporary, Recorded::File),

@@ -45,23 +45,44 @@ impl From<Relay> for Front {
 
 /// What stands behind a front.
 pub(super) enum Behind {
-    /// The upstream as the user named it.
-    Upstream(String),
+    Servers(Places),
     /// Nothing; what answers, in a few words.
     Nothing(String),
 }
 
-/// Whoever listens wider than loopback lends what listens, named by `what`, to the whole network.
-pub(super) fn warn_beyond_loopback(listen: &[String], what: &str) {
+/// Where requests go.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Places {
+    /// In words, for the screen's title.
+    pub(super) title: String,
+    /// The upstream as the user named it.
+    pub(super) upstream: Option<String>,
+    /// Hosts and the URLs of the servers that requests for them go to.
+    pub(super) routes: Vec<(String, String)>,
+    /// Clients may name servers themselves.
+    pub(super) forward: bool,
+}
+
+impl Places {
+    /// Makes one where all requests go to one server.
+    pub(super) fn upstream(url: &str) -> Self {
+        Self {
+            title: url.to_owned(),
+            upstream: Some(url.to_owned()),
+            ..Self::default()
+        }
+    }
+}
+
+/// Whoever listens wider than loopback lends what listens to the whole network; `lends` says what for.
+pub(super) fn warn_beyond_loopback(listen: &[String], lends: &str) {
     for address in listen {
         let loopback = address.parse::<SocketAddr>().map_or_else(
             |_| address.starts_with("localhost:"),
             |address| address.ip().is_loopback(),
         );
         if !loopback {
-            say(&format!(
-                "warning: {address} is not loopback: everybody who reaches it can use this {what}"
-            ));
+            say(&format!("warning: {address} is not loopback: {lends}"));
         }
     }
 }

@@ -69,7 +69,7 @@ pub(super) struct Args {
 
 /// Runs the subcommand.
 pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
-    warn_beyond_loopback(&args.listen, "mock");
+    warn_beyond_loopback(&args.listen, "everybody who reaches it can use this mock");
     if let Some(capture) = &args.capture {
         not_read(&args.files, capture)?;
     }

@@ -21,7 +21,7 @@ use super::check::Documents;
 use super::errand::Origin;
 use super::failure::{Failure, WithHint};
 use super::faults::InForce;
-use super::front::{Behind, Front};
+use super::front::{Behind, Front, Places};
 use super::output::{Format, Output};
 use super::record::{self, Recorder, lock};
 use super::signal;
@@ -111,11 +111,11 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// The upstream, where there is one.
-    fn upstream(&self) -> Option<String> {
+    /// Where requests go, if anywhere.
+    fn places(&self) -> Places {
         match &self.behind {
-            Behind::Upstream(url) => Some(url.clone()),
-            Behind::Nothing(_) => None,
+            Behind::Servers(places) => places.clone(),
+            Behind::Nothing(_) => Places::default(),
         }
     }
 
@@ -141,7 +141,7 @@ impl Plan {
             ""
         };
         let behind = match &self.behind {
-            Behind::Upstream(url) => format!("-> {url}"),
+            Behind::Servers(places) => format!("-> {}", places.title),
             Behind::Nothing(what) => what.clone(),
         };
         format!("{sign}{} {behind}", listen.join(" "))
@@ -149,10 +149,13 @@ impl Plan {
 
     fn ready(&self, store: &Store) -> Ready {
         let addresses = self.front.addresses.iter().map(ToString::to_string);
+        let places = self.places();
         Ready {
             url: self.urls(),
             listen: addresses.collect(),
-            upstream: self.upstream(),
+            upstream: places.upstream,
+            routes: places.routes.into_iter().collect(),
+            forward: places.forward,
             // One that nobody can open later is not told of.
             capture: store
                 .shown()
@@ -164,7 +167,7 @@ impl Plan {
     fn status(&self, store: &Store) -> Status {
         Status {
             title: self.title(),
-            upstream: self.upstream(),
+            upstream: self.places().upstream,
             log: [self.security.notices.as_slice(), self.notes.as_slice()].concat(),
             recording: store.shown().map(|path| Recording {
                 path,
@@ -248,11 +251,8 @@ impl Stage {
             output.ready(&ready)?;
             for text in &plan.notes {
                 output.note(&Remark {
-                    at: Duration::ZERO,
-                    conn: None,
-                    leg: None,
-                    exchange: None,
                     text: text.clone(),
+                    ..Remark::default()
                 })?;
             }
         }

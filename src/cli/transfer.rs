@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::bits::auth::Scheme;
 use crate::peer::client::{Common, PieceSize, Timers};
 use crate::peer::{Credentials, Error, Progress};
 use crate::report::unit::{duration, size};
@@ -190,16 +191,28 @@ fn sentence(progress: &Progress) -> Option<String> {
     })
 }
 
+const UNREACHABLE: &str =
+    "is the server there, and the port right? `bitstap serve DIR` is one to try with";
+
 /// Adds what to try.
 pub(super) fn explain(error: Error) -> Failure {
     let hint = match &error {
         Error::Connect { .. } if !error.is_transient() => {
             Some("name the authority that signed the server's certificate with --ca FILE")
         }
-        Error::Connect { .. } => {
-            Some("is the server there, and the port right? `bitstap serve DIR` is one to try with")
+        Error::Connect { .. } => Some(UNREACHABLE),
+        Error::Refused {
+            status: 401, asks, ..
+        } if asks.is_empty() || asks.holds(Scheme::Basic) => {
+            Some("name the account with --user USER:PASSWORD; if that was done, it is refused")
         }
-        Error::Refused { status: 401, .. } => Some("name the account with --user USER:PASSWORD"),
+        Error::Refused { status: 401, .. } => Some(
+            "this client knows Basic alone; `curl -X BITS_POST --ntlm` (or --negotiate, --digest) sends single packets, \
+             and a BITS job of Windows knows all of them",
+        ),
+        Error::NoProgress {
+            source: Some(why), ..
+        } if matches!(**why, Error::Connect { .. }) => Some(UNREACHABLE),
         Error::Refused { status: 403, .. } => Some(
             "the file may exist on the server and must not be replaced, or the account has no right to write",
         ),

@@ -51,6 +51,10 @@ impl Mask {
                 reason: text(reason),
                 server_name: server_name.clone().filter(|_| !self.hides_words()),
             },
+            Fact::Tunnel { to, read } => Fact::Tunnel {
+                to: text(to),
+                read: *read,
+            },
             Fact::Rewrite(fact) => Fact::Rewrite(Box::new(RewriteFact {
                 before: self.value(&fact.field, &fact.before),
                 after: self.value(&fact.field, &fact.after),

@@ -19,7 +19,7 @@ const TIMELINE: &str = "only the timeline has it";
 
 /// Fields by name, with the stage from which a rule can see them.
 #[rustfmt::skip]
-const FIELDS: [(&str, Known); 41] = [
+const FIELDS: [(&str, Known); 45] = [
     ("bits", Known::From(Stage::RequestHead)),
     ("bits.type", Known::From(Stage::RequestHead)),
     ("bits.session", Known::From(Stage::RequestHead)),
@@ -38,6 +38,10 @@ const FIELDS: [(&str, Known); 41] = [
     ("http.url", Known::From(Stage::RequestHead)),
     ("http.version", Known::From(Stage::RequestHead)),
     ("http.header.NAME", Known::From(Stage::RequestHead)),
+    ("auth", Known::From(Stage::RequestHead)),
+    ("auth.scheme", Known::From(Stage::RequestHead)),
+    ("auth.stage", Known::From(Stage::RequestHead)),
+    ("auth.proxy", Known::From(Stage::RequestHead)),
     ("conn", Known::From(Stage::Connect)),
     ("client.ip", Known::From(Stage::Connect)),
     ("client.port", Known::From(Stage::Connect)),

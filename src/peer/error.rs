@@ -7,6 +7,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::bits::auth::Offers;
+
 /// Tells what could not be done, with what, and why; the source says the rest.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -55,7 +57,7 @@ pub enum Error {
         authority: String,
         limit: Duration,
     },
-    #[error("{packet} to {url} was refused: {status}{}", describe(*.code, *.context))]
+    #[error("{packet} to {url} was refused: {status}{}{}", describe(*.code, *.context), login(*.asks))]
     Refused {
         packet: &'static str,
         url: String,
@@ -64,6 +66,8 @@ pub enum Error {
         code: Option<u32>,
         /// BITS-Error-Context.
         context: Option<u32>,
+        /// The ways to log in that the answer names.
+        asks: Offers,
     },
     /// The answer breaks the protocol so that nobody can go on; Windows says `BG_E_INVALID_SERVER_RESPONSE`.
     #[error("the answer to {packet} from {url} is not valid: {reason}")]
@@ -147,7 +151,9 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Connect { source, .. } => !is_distrust(source),
-            Self::Broken { .. } | Self::Short { .. } | Self::Timeout { .. } => true,
+            // TLS 1.3 tells a client after its handshake that it lacks a certificate (RFC 8446 §4.4.2.4).
+            Self::Broken { source, .. } => !is_distrust(source),
+            Self::Short { .. } | Self::Timeout { .. } => true,
             Self::Refused { status, code, .. } => {
                 *code != Some(super::field::TOO_LARGE)
                     && !matches!(status, 200..=305 | 307 | 400..=407 | 410..=499 | 501 | 505)
@@ -157,15 +163,32 @@ impl Error {
     }
 }
 
-/// Tells whether TLS failed for what the server's certificate is: no waiting mends that, and the Windows
-/// client fails the job.
+/// Tells whether TLS failed for what the server's certificate is, or because it wants one of the client: no
+/// waiting mends that, and the Windows client fails the job.
 ///
-/// Win32 `IBackgroundCopyJobHttpOptions::SetSecurityFlags`
-fn is_distrust(error: &io::Error) -> bool {
-    let tls = error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    matches!(tls, Some(rustls::Error::InvalidCertificate(_)))
+/// Win32 `IBackgroundCopyJobHttpOptions::SetSecurityFlags`, "Authentication"
+fn is_distrust(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let io = error.downcast_ref::<io::Error>();
+        let inner = io.and_then(io::Error::get_ref);
+        if let Some(tls) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            return matches!(
+                tls,
+                rustls::Error::InvalidCertificate(_)
+                    | rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired)
+            );
+        }
+        next = error.source();
+    }
+    false
+}
+
+fn login(asks: Offers) -> String {
+    if asks.is_empty() {
+        return String::new();
+    }
+    format!(", the server asks for {asks}")
 }
 
 fn describe(code: Option<u32>, context: Option<u32>) -> String {

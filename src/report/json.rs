@@ -3,13 +3,15 @@
 //! The fields are a contract with other programs (docs/json.md); they may grow, a rename needs a line
 //! in CHANGELOG. Readers ignore fields that they do not know.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::bits::auth::{Scheme, Stage};
 use crate::bits::check::Finding;
-use crate::bits::{ContentRange, hresult};
+use crate::bits::{Auth, ContentRange, hresult};
 use crate::timeline::{Exchange, Margin, Remark, Session, Summary, Timeline, WireError};
 
 use super::unit;
@@ -28,6 +30,12 @@ pub struct Ready {
     /// Where the relay dials; absent for a program that has no upstream.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream: Option<String>,
+    /// Servers by the host that requests for them name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub routes: BTreeMap<String, String>,
+    /// Whether clients may name the server themselves.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub forward: bool,
     /// The capture being written, if any.
     pub capture: Option<String>,
     /// The seed of the fault rules, if any are loaded.
@@ -72,11 +80,17 @@ pub fn exchange(timeline: &Timeline, exchange: &Exchange, start_ns: u64) -> Stri
         packet: exchange.packet.map(crate::bits::Packet::name),
         status: exchange.status,
         range: exchange.range,
+        parts: exchange
+            .parts
+            .iter()
+            .map(|part| [part.0, part.1.saturating_sub(1)])
+            .collect(),
         received: exchange.received,
         session_id: exchange.session_id.as_deref(),
         request_body: exchange.request.map_or(0, |message| message.body),
         response_body: exchange.response.map_or(0, |message| message.body),
         error: exchange.error.map(error),
+        auth: exchange.auth.map(auth),
         time: Parts {
             request_ms: between(Some(times.begun), times.request_end),
             wait_ms: between(times.request_end, times.response_begun),
@@ -135,9 +149,12 @@ pub fn session(timeline: &Timeline, session: &Session, start_ns: u64) -> String 
     };
     let coverage = timeline.coverage(session.no);
     let coverage = CoverageObject {
+        sent: pairs(coverage.sent()),
         acked: pairs(coverage.acked()),
         resent: pairs(coverage.resent()),
+        rewound: pairs(coverage.rewound()),
         missing: pairs(coverage.missing()),
+        never_seen: pairs(coverage.holes()),
     };
     line(&session_line(session, start_ns, coverage))
 }
@@ -182,13 +199,40 @@ pub fn note(remark: &Remark) -> String {
         #[serde(skip_serializing_if = "Option::is_none")]
         exchange: Option<u32>,
         text: &'l str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        receipt: Option<Receipt<'l>>,
     }
+    /// As `rules explain` has it, without its place.
+    #[derive(Serialize)]
+    struct Receipt<'l> {
+        rule: &'l str,
+        stage: &'l str,
+        fired: bool,
+        actions: Vec<&'l str>,
+        reason: Option<&'l str>,
+        key: &'l str,
+        ordinal: u64,
+    }
+    let receipt = remark.ruling.as_deref().map(|ruling| {
+        let reason = Some(&*ruling.reason).filter(|reason| !reason.is_empty());
+        let actions = ruling.actions.split(", ");
+        Receipt {
+            rule: &ruling.rule,
+            stage: &ruling.stage,
+            fired: reason.is_none(),
+            actions: actions.filter(|action| !action.is_empty()).collect(),
+            reason,
+            key: &ruling.key,
+            ordinal: ruling.ordinal,
+        }
+    });
     line(&Line {
         r#type: "note",
         t: remark.at.as_secs_f64(),
         conn: remark.conn.map(|conn| conn.0),
         exchange: remark.exchange,
         text: &remark.text,
+        receipt,
     })
 }
 
@@ -248,11 +292,15 @@ struct ExchangeLine<'l> {
     packet: Option<&'static str>,
     status: Option<u16>,
     range: Option<ContentRange>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    parts: Vec<[u64; 2]>,
     received: Option<u64>,
     session_id: Option<&'l str>,
     request_body: u64,
     response_body: u64,
     error: Option<ErrorObject>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    auth: Option<AuthObject>,
     time: Parts,
     outcome: &'static str,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -295,9 +343,12 @@ struct SessionLine<'l> {
 /// First and last byte of each run, both inclusive.
 #[derive(Serialize)]
 struct CoverageObject {
+    sent: Vec<[u64; 2]>,
     acked: Vec<[u64; 2]>,
     resent: Vec<[u64; 2]>,
+    rewound: Vec<[u64; 2]>,
     missing: Vec<[u64; 2]>,
+    never_seen: Vec<[u64; 2]>,
 }
 
 #[derive(Serialize)]
@@ -305,6 +356,21 @@ struct ErrorObject {
     code: String,
     name: String,
     context: Option<u32>,
+}
+
+/// A login without its tokens.
+#[derive(Serialize)]
+struct AuthObject {
+    scheme: Option<&'static str>,
+    stage: Option<&'static str>,
+    answer: Option<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    offers: Vec<&'static str>,
+    proxy: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    bound: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    persistent: Option<bool>,
 }
 
 /// Milliseconds of the parts of an exchange; `null` for a part that was not reached.
@@ -324,6 +390,18 @@ fn error(error: WireError) -> ErrorObject {
         code: format!("0x{:08X}", error.code),
         name: hresult::name(error.code),
         context: error.context,
+    }
+}
+
+fn auth(auth: Auth) -> AuthObject {
+    AuthObject {
+        scheme: auth.scheme.map(Scheme::name),
+        stage: auth.sent.or(auth.answer).map(Stage::name),
+        answer: auth.answer.map(Stage::name),
+        offers: auth.offers.schemes().map(Scheme::name).collect(),
+        proxy: auth.proxy,
+        bound: auth.sent == Some(Stage::Type3Bound),
+        persistent: auth.persistent,
     }
 }
 

@@ -15,6 +15,7 @@ pub mod expectation;
 pub mod explain;
 pub mod json;
 pub mod junit;
+pub mod login;
 pub mod sarif;
 pub mod text;
 pub mod unit;

@@ -2,9 +2,9 @@
 
 use crate::bits::check::{Finding, Level};
 use crate::bits::hresult;
-use crate::timeline::{Exchange, Outcome, Remark, Session, Summary};
+use crate::timeline::{Exchange, Outcome, Remark, Session, SessionState, Summary};
 
-use super::unit;
+use super::{login, unit};
 
 /// Column heads for [`exchange`] lines.
 pub const EXCHANGE_HEAD: &str =
@@ -52,6 +52,9 @@ fn remarks(exchange: &Exchange) -> String {
     if !matches!(exchange.outcome, Outcome::Complete) {
         words.push(format!("[{}]", exchange.outcome.name()));
     }
+    if let Some(auth) = exchange.auth.filter(|auth| auth.scheme.is_some()) {
+        words.push(format!("[{}]", login::words(auth)));
+    }
     for rule in exchange.faults.iter() {
         words.push(format!("[rule {}]", clean(rule, 80)));
     }
@@ -69,6 +72,9 @@ pub fn session(session: &Session) -> String {
     );
     let done = session.acknowledged;
     match (unit::percent(done, session.total), session.total) {
+        (_, Some(total)) if session.state == SessionState::Complete && done < total => {
+            text.push_str(&format!(", {done} bytes in ranges of a file of {total}"));
+        }
         (Some(percent), Some(total)) => {
             text.push_str(&format!(", {done} of {total} bytes ({percent}%)"));
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::bits::multipart::Parts;
-use crate::bits::{self, Packet, Request};
+use crate::bits::{self, Auth, Packet, Request};
 use crate::wire::{Ending, Framing, Head, Item, Seen, Stream};
 
 use super::connection::{Live, Place};
@@ -14,7 +14,7 @@ use super::lane::RunKind;
 use super::ledger::{Ledger, number};
 use super::open::{Half, Open};
 use super::place;
-use super::row::{Exchange, Faults, Message, Outcome, Text, Times, WireError};
+use super::row::{Exchange, Faults, Message, Outcome, Pieces, Text, Times, WireError};
 
 /// How many downloads one connection remembers.
 const KEPT_DOWNLOADS: usize = 64;
@@ -120,6 +120,7 @@ impl Live {
                             "A response came that no request had asked for, at byte {offset} towards the client."
                         );
                         ledger.observe(at, conn, None, text);
+                        self.judge_waiting(ledger);
                         ledger.findings.unsolicited(conn, None);
                         return;
                     }
@@ -176,11 +177,13 @@ impl Live {
             received: None,
             session_id: None,
             error: None,
+            auth: None,
             times: Times {
                 begun: at,
                 ..Times::default()
             },
             outcome: Outcome::InFlight,
+            parts: Pieces::default(),
             request,
             response: None,
             faults: Faults::default(),
@@ -243,6 +246,7 @@ impl Live {
             row.url = Text::clone(&place.target);
             row.packet = packet;
             row.session_id = session_id;
+            row.auth = Auth::read(Some(head), None);
             let asked = request.wanted.first().and_then(|range| {
                 range.1.map(|last| bits::ContentRange {
                     first: range.0,
@@ -332,6 +336,7 @@ impl Live {
             message.set_hashes();
         }
         row.status = Some(status);
+        row.auth = Auth::read(open.heads.request.as_deref(), Some(head));
         row.received = ack.received;
         row.error = ack.error.map(|code| WireError {
             code,

@@ -130,6 +130,18 @@ fn error(args: &[&str]) -> String {
     error
 }
 
+/// As `openssl x509 -req` makes one where nobody gives it extensions.
+const VERSION_1: &str = "-----BEGIN CERTIFICATE-----
+MIIBIzCByQIUcELGwi74aIKnaDEYbjPuoTHGF8YwCgYIKoZIzj0EAwIwEzERMA8G
+A1UEAwwIb2xkLnRlc3QwIBcNMjYxMjAxMDg1NjAwWhgPMjEyNjExMDcwODU2MDBa
+MBMxETAPBgNVBAMMCG9sZC50ZXN0MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE
+gaVq00cucOxGhfQRu2WdMHeym+z7pAL50BkzmEQ2F0vDTJ6zDXP3wC5hA4kcNCEO
+Z1CJkkU6ngquT9WHQBBrBDAKBggqhkjOPQQDAgNJADBGAiEAoSPQdXWuEPmQQbu8
+0rhsv0BH5zXYMhSmqofunZi09JcCIQDTixrtxFqw/4XHXggD+p6qifzAm0lnSG5r
+qJHS8rS/OQ==
+-----END CERTIFICATE-----
+";
+
 #[test]
 fn what_cannot_be_used_is_said_with_a_hint() {
     let ca = TestCa::make();
@@ -146,6 +158,10 @@ fn what_cannot_be_used_is_said_with_a_hint() {
     assert!(mixed.contains("does not belong to"), "{mixed}");
     let alone = with(&["--tls-cert", certificate]);
     assert!(alone.contains("cannot read a private key from"), "{alone}");
+    let ancient = folder.join("ancient.crt");
+    std::fs::write(&ancient, VERSION_1).unwrap();
+    let ancient = with(&["--tls-cert", text(&ancient), "--tls-key", wrong]);
+    assert!(ancient.contains("X.509 version 1"), "{ancient}");
     let absent = folder.join("absent.pem");
     let absent = with(&["--upstream-ca", text(&absent)]);
     assert!(absent.contains("absent.pem"), "{absent}");
@@ -163,6 +179,51 @@ fn what_cannot_be_used_is_said_with_a_hint() {
     let none = folder.join("none");
     let none = error(&["ca", "show", "--ca-dir", text(&none)]);
     assert!(none.contains("bitstap ca export"), "{none}");
+}
+
+#[test]
+fn tshark_reads_an_encrypted_recording_with_the_secrets() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (inbox, secrets, recording) = (path("inbox"), path("secrets.log"), path("raw.pcapng"));
+    std::fs::create_dir(&inbox).unwrap();
+    std::fs::write(folder.path().join("inbox/there.txt"), "content").unwrap();
+    let listen = ["--listen", "127.0.0.1:0"];
+    let server = Running::start(&[&["serve", &inbox], &listen[..]].concat());
+    let upstream = server.url("");
+    let ca = path("ca");
+    let tls = ["--tls", "auto", "--ca-dir", &ca, "--tls-keylog", &secrets];
+    let proxy = Running::start(&[&["proxy", "--upstream", &upstream], &listen[..], &tls].concat());
+    // A second proxy takes the place of whoever records elsewhere: to it, TLS is bytes.
+    let upstream = proxy.url("");
+    let keep = ["--capture", &recording];
+    let recorder =
+        Running::start(&[&["proxy", "--upstream", &upstream], &listen[..], &keep].concat());
+    let url = format!("https://{}/there.txt", recorder.address());
+    let authority = path("ca/authority.crt");
+    let Some(got) = foreign("curl", &["-sS", "--cacert", &authority, &url]) else {
+        return;
+    };
+    assert_eq!(got.stdout, b"content", "{got:?}");
+    recorder.interrupt();
+    proxy.interrupt();
+    let secrets = format!("tls.keylog_file:{secrets}");
+    let query = [
+        "-Y",
+        "http.request",
+        "-T",
+        "fields",
+        "-e",
+        "http.request.uri",
+    ];
+    let args = [&["-r", &recording, "-o", &secrets], &query[..]].concat();
+    // What Wireshark takes for TLS by itself: not every port.
+    let ports = ["-d", "tcp.port==1-65535,tls"];
+    if let Some(seen) = foreign("tshark", &[&args[..], &ports].concat()) {
+        let uris = String::from_utf8_lossy(&seen.stdout);
+        assert_eq!(uris.trim(), "/there.txt", "{seen:?}");
+    }
+    server.kill();
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::support::{ACK, Client, PING, TestCa, local, note, up};
 /// Starts a relay towards `https://server.test` at 127.0.0.1.
 async fn start(change: impl FnOnce(&mut Config)) -> (Running, TcpListener) {
     Running::start(|config| {
-        config.upstream.tls = true;
+        config.upstream.as_mut().unwrap().tls = true;
         config.upstream_name = Some("server.test".to_owned());
         change(config);
     })
@@ -86,11 +86,13 @@ async fn each_kind_of_distrust_is_said_with_what_helps() {
     };
     let (mut relay, listener) = start(|config| config.upstream_ca = vec![ca.file.clone()]).await;
     let expected = "server.test";
-    let cases: [(&str, Change<'_>, &str); 4] = [
+    let nameless = |params: &mut CertificateParams| params.subject_alt_names.clear();
+    let cases: [(&str, Change<'_>, &str); 5] = [
         (expected, &old, "it has expired (on 2020-02-03)"),
         (expected, &early, "it is not valid yet (before 4000-02-03"),
         (expected, &authority, "basicConstraints=CA:FALSE"),
         ("else.test", &|_| {}, "--upstream-name"),
+        (expected, &nameless, "names no host in its subjectAltName"),
     ];
     for (name, change, said) in cases {
         let files = ca.sign(name, change);
@@ -161,7 +163,7 @@ async fn an_expired_authority_or_a_wrong_pair_stops_the_start() {
     let one = ca.sign("one.test", |_| {});
     let bind = async |change: &dyn Fn(&mut Config)| {
         let mut config = Config::new("127.0.0.1:0", place(1));
-        config.upstream.tls = true;
+        config.upstream.as_mut().unwrap().tls = true;
         change(&mut config);
         Relay::bind(config).await.unwrap_err()
     };

@@ -1,6 +1,7 @@
 //! Rules for authentication and redirects; they hold for downloads too.
 
 use crate::bits::Packet;
+use crate::bits::auth::{Stage, challenges, credentials};
 
 use super::memory::Past;
 use super::rule::Level::{Error, Warning};
@@ -35,7 +36,7 @@ pub(super) fn check(view: &View<'_>, past: &Past, out: &mut Out<'_>) {
     if !view.upload() && !matches!(view.packet, Some(Packet::Head | Packet::Get)) {
         return;
     }
-    credentials(view, past, out);
+    shown_by_client(view, past, out);
     let status = view.status().unwrap_or_default();
     let Some(answer) = view.answer() else {
         return;
@@ -61,13 +62,8 @@ pub(super) fn check(view: &View<'_>, past: &Past, out: &mut Out<'_>) {
             format!("{} was answered {status} without {field}: the client cannot know which credentials to send.", view.name())
         });
     }
-    let token = answer.values(field).any(|value| {
-        let text = String::from_utf8_lossy(value);
-        text.trim().split_once(' ').is_some_and(|(scheme, token)| {
-            (scheme.eq_ignore_ascii_case("NTLM") || scheme.eq_ignore_ascii_case("Negotiate"))
-                && !token.trim().is_empty()
-        })
-    });
+    let token = (answer.values(field).flat_map(challenges))
+        .any(|(scheme, token)| scheme.is_of_connection() && !token.is_empty());
     let connection = answer.value("connection").unwrap_or_default();
     let kept =
         !lists(connection, "close") && (answer.minor() > 0 || lists(connection, "keep-alive"));
@@ -87,7 +83,7 @@ pub(super) fn check(view: &View<'_>, past: &Past, out: &mut Out<'_>) {
     }
 }
 
-fn credentials(view: &View<'_>, past: &Past, out: &mut Out<'_>) {
+fn shown_by_client(view: &View<'_>, past: &Past, out: &mut Out<'_>) {
     for field in ["authorization", "proxy-authorization"] {
         let Some(value) = view.asked().value(field) else {
             continue;
@@ -98,26 +94,11 @@ fn credentials(view: &View<'_>, past: &Past, out: &mut Out<'_>) {
             });
         }
         let connection = &past.connection;
-        if ntlm_message(value) == Some(3) && connection.whole && !connection.handshake {
+        let last = matches!(credentials(value).1, Stage::Type3 | Stage::Type3Bound);
+        if last && connection.whole && !connection.handshake {
             out.raise("BUP-AU-02", || {
                 format!("{} brings the last leg of an NTLM handshake on a connection on which none was begun.", view.name())
             });
         }
-    }
-}
-
-/// Returns which NTLM message credentials hold, if they do so without a wrapping.
-///
-/// MS-NLMP §2.2.1
-pub(super) fn ntlm_message(value: &[u8]) -> Option<u8> {
-    // "NTLMSSP", 0, then the type as 32 bits, in Base64.
-    const START: &[u8] = b"TlRMTVNTUAA";
-    let space = value.iter().position(|byte| *byte == b' ')?;
-    let token = value.get(space..)?.trim_ascii();
-    match token.strip_prefix(START)?.first()? {
-        b'B' => Some(1),
-        b'C' => Some(2),
-        b'D' => Some(3),
-        _ => None,
     }
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::bits::auth::{Stage, credentials};
 use crate::bits::header::{self, Name, SPELLINGS};
 use crate::bits::{ContentRange, Packet};
 use crate::wire::Head;
@@ -127,7 +128,7 @@ impl<'f> View<'f> {
     pub(super) fn authenticates(&self) -> bool {
         let begins = |field| {
             let value = self.asked().value(field);
-            value.is_some_and(|value| super::auth::ntlm_message(value) == Some(1))
+            value.is_some_and(|value| credentials(value).1 == Stage::Type1)
         };
         matches!(self.status(), Some(401 | 407))
             || begins("authorization")
@@ -248,6 +249,7 @@ pub(super) fn split(target: &str) -> (Option<&str>, &str) {
 /// Returns a host in lower case and without its port.
 pub(super) fn bare_host(authority: &str) -> String {
     let authority = authority.trim().to_ascii_lowercase();
+    let authority = header::url_host(&authority).into_owned();
     if authority.starts_with('[') {
         let end = authority.find(']').map(|at| at.saturating_add(1));
         return end

@@ -40,7 +40,7 @@ pub(super) struct Args {
     #[arg(long, value_enum, value_name = "FORMAT")]
     to: Option<Kind>,
     /// Take only exchanges that the filter takes, such as 'http.status >= 400' (docs/filters.md)
-    #[arg(long, value_name = "EXPR")]
+    #[arg(long, value_name = "EXPR", allow_hyphen_values = true)]
     pub(super) filter: Option<String>,
     /// Take only these sessions, by the numbers that `view` shows
     #[arg(long, value_name = "N,N", value_delimiter = ',')]

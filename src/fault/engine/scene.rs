@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::bits::packet::{read_ack, read_request};
-use crate::bits::{Ack, ContentRange, Packet, Request};
+use crate::bits::{Ack, Auth, ContentRange, Packet, Request};
 use crate::event::{Direction, Leg};
 use crate::timeline::filter::{Filter, Heads, Row};
 use crate::timeline::row::Times;
@@ -88,6 +88,7 @@ impl<'m> Scene<'m> {
                     context: ack.context,
                 })
             }),
+            auth: Auth::read(request_head, response_head),
             times: Times {
                 begun: moment.at,
                 ..Times::default()
@@ -97,6 +98,7 @@ impl<'m> Scene<'m> {
             response: message(Direction::ToClient, answered),
             faults: crate::timeline::Faults::default(),
             rewrites: crate::timeline::Faults::default(),
+            parts: crate::timeline::Pieces::default(),
         };
         Self {
             moment,
@@ -143,6 +145,11 @@ impl<'m> Scene<'m> {
     /// Returns the size of the whole file, as far as the message tells it.
     pub(crate) fn total(&self) -> Option<u64> {
         self.exchange.range?.total
+    }
+
+    /// Returns the status of the response, as it came.
+    pub(super) fn status(&self) -> Option<u16> {
+        self.exchange.status
     }
 
     pub(crate) fn packet(&self) -> Option<Packet> {

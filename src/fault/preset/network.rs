@@ -54,7 +54,7 @@ stage = "request.head"
 do    = [ { respond = { status = 401, headers = { WWW-Authenticate = "Basic realm=\"bitstap\"" } } } ]
 "#),
     preset("F-36", "closes when the third message of the handshake arrives", r#"
-when  = "http.header.authorization like 'NTLM TlRMTVNTUAAD*' or http.header.authorization like 'Negotiate TlRMTVNTUAAD*'"
+when  = "auth.stage == 'type 3' and not auth.proxy"
 count = { per = "client", times = 1 }
 stage = "request.head"
 do    = [ { close = { side = "both" } } ]
@@ -106,6 +106,11 @@ do    = [ { tls = { fault = "unknown-authority" } } ]
 count = { per = "client", times = 1 }
 stage = "connect"
 do    = [ { tls = { fault = "abort" } } ]
+"#),
+    preset("F-42", "the listener speaks TLS; no certificate will do, so a client that has one fails too", r#"
+count = { per = "client", times = 1 }
+stage = "connect"
+do    = [ { tls = { fault = "client-certificate" } } ]
 "#),
     preset("F-43", "", r#"
 count = { times = 1 }

@@ -24,6 +24,7 @@ use tokio_rustls::TlsConnector;
 
 use super::source::Source;
 use super::url::Url;
+use crate::bits::auth::{Offers, Scheme};
 use crate::peer::spelling::spelling;
 use crate::peer::{Credentials, Error, Result, field, tls};
 
@@ -185,12 +186,7 @@ impl Caller {
     ///
     /// MC-BUP §3.1.5.1.7
     pub(super) fn is_challenged(&mut self, answer: &Answer) -> bool {
-        let basic = answer.fields.get_all(WWW_AUTHENTICATE).iter().any(|value| {
-            let value = value.to_str().unwrap_or_default();
-            value
-                .get(..5)
-                .is_some_and(|scheme| scheme.eq_ignore_ascii_case("basic"))
-        });
+        let basic = answer.offers().holds(Scheme::Basic);
         let again =
             answer.status == 401 && basic && !self.authorize && self.authorization.is_some();
         self.authorize |= again;
@@ -375,6 +371,13 @@ impl Answer {
             status: self.status,
             code,
             context,
+            asks: self.offers(),
         }
+    }
+
+    /// Returns the ways to log in that it names.
+    fn offers(&self) -> Offers {
+        let values = self.fields.get_all(WWW_AUTHENTICATE);
+        Offers::read(values.iter().map(HeaderValue::as_bytes))
     }
 }

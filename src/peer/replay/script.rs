@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::bits::auth::{Offers, Scheme, credentials};
 use crate::bits::hresult::BG_E_SESSION_NOT_FOUND;
 use crate::bits::session::{Answer, classify};
 use crate::bits::{Packet, Request};
@@ -175,33 +176,21 @@ fn step(
     })
 }
 
-/// Tells which scheme a field begins with that authenticates a connection and not a request. RFC 4559 §6
-fn bound_scheme(head: &Head, field: &str) -> Option<&'static str> {
-    head.values(field).find_map(|value| {
-        ["NTLM", "Negotiate"].into_iter().find(|scheme| {
-            value
-                .get(..scheme.len())
-                .is_some_and(|start| start.eq_ignore_ascii_case(scheme.as_bytes()))
-        })
-    })
-}
-
-/// Returns the scheme where an answer asks for nothing but what is bound to its connection.
+/// Returns the scheme where an answer asks for nothing but what is bound to its connection. RFC 4559 §6
 pub(super) fn bound_challenge(head: &Head) -> Option<&'static str> {
-    let scheme = bound_scheme(head, "www-authenticate")
-        .or_else(|| bound_scheme(head, "proxy-authenticate"))?;
-    let basic = head.values("www-authenticate").any(|value| {
-        value
-            .get(..5)
-            .is_some_and(|start| start.eq_ignore_ascii_case(b"basic"))
-    });
-    (!basic).then_some(scheme)
+    let origin = Offers::read(head.values("www-authenticate"));
+    let proxy = Offers::read(head.values("proxy-authenticate"));
+    let mut schemes = origin.schemes().chain(proxy.schemes());
+    let scheme = schemes.find(|scheme| scheme.is_of_connection())?;
+    (!origin.holds(Scheme::Basic)).then_some(scheme.name())
 }
 
 /// Refuses a request whose credentials are bound to the recorded connection.
 pub(super) fn check_bound(head: &Head, exchange: u32, choice: &Choice) -> Result<()> {
-    let scheme =
-        bound_scheme(head, "authorization").or_else(|| bound_scheme(head, "proxy-authorization"));
+    let fields = ["authorization", "proxy-authorization"];
+    let mut schemes =
+        (fields.iter().flat_map(|field| head.values(field))).map(|value| credentials(value).0);
+    let scheme = (schemes.find(|scheme| scheme.is_of_connection())).map(Scheme::name);
     match scheme {
         Some(scheme) if !choice.without_auth => Err(Error::BoundAuthentication {
             scheme,

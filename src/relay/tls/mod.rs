@@ -119,7 +119,7 @@ fn identity(files: &Identity) -> Result<Arc<CertifiedKey>, Error> {
         }),
         Err(RustlsError::InvalidCertificate(why)) => Err(Error::Certificates {
             path: files.certificates.clone(),
-            source: invalid(why.to_string()),
+            source: invalid(words::unusable(&why)),
         }),
         Err(other) => Err(unusable(invalid(other))),
     }

@@ -7,13 +7,16 @@ use tokio_rustls::rustls::{
 use super::certificate::Summary;
 use crate::fault::rule::TlsFault;
 
-/// Names a flaw that a rule put into our certificate.
-pub(super) fn fault(fault: TlsFault) -> &'static str {
+/// Says in a sentence what a rule has go wrong in a handshake.
+pub(super) fn on_purpose(fault: TlsFault) -> &'static str {
     match fault {
-        TlsFault::Expired => "it has expired",
-        TlsFault::WrongName => "it is for another name",
-        TlsFault::UnknownAuthority => "an unknown authority signed it",
-        TlsFault::Abort => "the handshake is aborted",
+        TlsFault::Expired => "The certificate was wrong on purpose: it has expired.",
+        TlsFault::WrongName => "The certificate was wrong on purpose: it is for another name.",
+        TlsFault::UnknownAuthority => {
+            "The certificate was wrong on purpose: an unknown authority signed it."
+        }
+        TlsFault::ClientCertificate => "A rule had the client asked for a certificate.",
+        TlsFault::Abort => "A rule aborted the handshake.",
     }
 }
 
@@ -88,6 +91,11 @@ pub(super) fn distrust(why: &CertificateError, certificate: Option<&Summary>) ->
         | Cert::ExpiredContext { .. }
         | Cert::NotValidYet
         | Cert::NotValidYetContext { .. } => timing(why, certificate),
+        Cert::NotValidForNameContext { presented, .. } if presented.is_empty() => {
+            "it names no host in its subjectAltName, and its CN does not count (make one that does, or take it \
+             as it is with --insecure-upstream)"
+                .to_owned()
+        }
         Cert::NotValidForName | Cert::NotValidForNameContext { .. } => {
             format!("it is for another name ({why}; expect that one with --upstream-name)")
         }
@@ -96,7 +104,18 @@ pub(super) fn distrust(why: &CertificateError, certificate: Option<&Summary>) ->
              signed by that authority)"
                 .to_owned()
         }
-        other => other.to_string(),
+        other => unusable(other),
+    }
+}
+
+/// Says why a certificate can be used by nobody, as a clause.
+pub(super) fn unusable(why: &CertificateError) -> String {
+    let text = why.to_string();
+    if text.contains("UnsupportedCertVersion") {
+        "it is of X.509 version 1, not 3 (sign it again with extensions: `openssl x509 -req -extfile FILE`)"
+            .to_owned()
+    } else {
+        text
     }
 }
 

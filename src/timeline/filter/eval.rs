@@ -202,6 +202,10 @@ impl<'r> View<'r> {
             Id::Bits => self.exchange.is_some_and(|exchange| {
                 exchange.packet.is_some() || exchange.method.eq_ignore_ascii_case("BITS_POST")
             }),
+            Id::Auth | Id::AuthProxy => self
+                .exchange
+                .and_then(|exchange| exchange.auth)
+                .is_some_and(|auth| auth.scheme.is_some() && (auth.proxy || field.id == Id::Auth)),
             Id::Problem => match (self.exchange, self.session) {
                 (Some(exchange), _) => exchange.is_problem(),
                 (None, session) => session.is_some_and(|session| session.problems > 0),
@@ -385,6 +389,8 @@ fn read_exchange(id: Id, exchange: &Exchange) -> Option<Found<'_>> {
             .filter(|url| !url.is_empty())
             .map(Found::Text),
         Id::HttpStatus => number(exchange.status?.into()),
+        Id::AuthScheme => many(exchange.auth?.schemes()),
+        Id::AuthStage => many(exchange.auth?.stages()),
         Id::Conn => number(exchange.conn.0.into()),
         Id::No => number(exchange.no.into()),
         Id::Leg => bodies.into_iter().flatten().next().map(|message| {
@@ -401,12 +407,15 @@ fn read_exchange(id: Id, exchange: &Exchange) -> Option<Found<'_>> {
         Id::Size => number(size()),
         Id::Rate => number(rate(size(), total()?)?),
         Id::Outcome => Some(Found::Choice(exchange.outcome.name())),
-        Id::FaultRule => {
-            let names = exchange.faults.iter().map(ToString::to_string);
-            (!exchange.faults.is_empty()).then(|| Found::Many(names.collect()))
-        }
+        Id::FaultRule => many(exchange.faults.iter()),
         _ => None,
     }
+}
+
+/// Several values; `None` where there are none.
+fn many<'r>(values: impl Iterator<Item: ToString>) -> Option<Found<'r>> {
+    let values: Vec<String> = values.map(|value| value.to_string()).collect();
+    (!values.is_empty()).then_some(Found::Many(values))
 }
 
 /// Bytes a second, rounded down; `None` in no time.

@@ -109,6 +109,10 @@ pub(super) enum Id {
     HttpUrl,
     HttpVersion,
     HttpHeader,
+    Auth,
+    AuthScheme,
+    AuthStage,
+    AuthProxy,
     Conn,
     ClientIp,
     ClientPort,
@@ -283,7 +287,7 @@ const fn row(
 }
 
 #[rustfmt::skip]
-static FIELDS: [FieldInfo; 41] = [
+static FIELDS: [FieldInfo; 45] = [
     row(Id::Bits, "bits", Kind::Flag, "any BITS packet, the HEAD and GET of a download included", "bits"),
     row(Id::BitsType, "bits.type", Kind::Packet, "which packet, in any spelling", "bits.type == create-session"),
     row(Id::BitsSession, "bits.session", Kind::SessionId, "the session id as sent", "bits.session contains 3F2B"),
@@ -302,6 +306,10 @@ static FIELDS: [FieldInfo; 41] = [
     row(Id::HttpUrl, "http.url", Kind::Text, "request target as sent", "http.url -like *.cab"),
     row(Id::HttpVersion, "http.version", Kind::Text, "HTTP version of the request, from its head", "http.version == 1.0"),
     row(Id::HttpHeader, "http.header.NAME", Kind::Text, "any value of the field NAME in the request's or response's head", "http.header.user-agent contains BITS"),
+    row(Id::Auth, "auth", Kind::Flag, "the exchange is part of a login: credentials, or a server that asks for them", "auth and http.status == 401"),
+    row(Id::AuthScheme, "auth.scheme", Kind::Text, "scheme of the credentials, else those that the server offers: NTLM, Negotiate, Basic, Digest, Bearer, other", "auth.scheme == ntlm"),
+    row(Id::AuthStage, "auth.stage", Kind::Text, "leg of the login, of request and answer: asked, credentials, type 1, type 2, type 3 (NTLM), Kerberos, SPNEGO, unreadable", "auth.stage == 'type 3' and http.status == 401"),
+    row(Id::AuthProxy, "auth.proxy", Kind::Flag, "the login is one with a proxy (407, Proxy-Authorization)", "auth.proxy"),
     row(Id::Conn, "conn", Kind::Number, "number of the connection", "conn == 3"),
     row(Id::ClientIp, "client.ip", Kind::Address, "address of the client, compared with an address or a network", "client.ip == 10.0.0.0/8"),
     row(Id::ClientPort, "client.port", Kind::Number, "port of the client", "client.port == 50112"),

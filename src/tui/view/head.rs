@@ -10,7 +10,11 @@ use super::super::text::{fit, fold, visible};
 use super::super::theme::{Role, signs, style};
 use super::super::want::{HEAD_LIMIT, head};
 use super::detail::nothing;
+use crate::bits::auth::{Scheme, challenges, credentials};
 use crate::timeline::row::Message;
+
+/// Fields that hold a token while a handshake goes on.
+const CHALLENGES: [&str; 2] = ["www-authenticate", "proxy-authenticate"];
 
 /// From this width on the two heads stand side by side.
 const BESIDE: usize = 100;
@@ -143,12 +147,20 @@ fn fields(out: &mut Vec<Line<'static>>, read: &Read, model: &Model, width: usize
     }
 }
 
+/// Tells whether a line holds what nobody else should read: credentials, and tokens of a handshake.
 pub(super) fn is_credential(line: &[u8]) -> bool {
-    let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
-    let name = name.trim_ascii();
-    CREDENTIALS
-        .iter()
-        .any(|credential| name.eq_ignore_ascii_case(credential.as_bytes()))
+    let (name, value) = halves(line);
+    let name = name.strip_suffix(b":").unwrap_or(name).trim_ascii();
+    let is = |known: &&str| name.eq_ignore_ascii_case(known.as_bytes());
+    let carries =
+        |(scheme, token): &(Scheme, &[u8])| scheme.is_of_connection() && !token.is_empty();
+    CREDENTIALS.iter().any(is) || CHALLENGES.iter().any(is) && challenges(value).iter().any(carries)
+}
+
+/// Cuts a line behind its first colon.
+fn halves(line: &[u8]) -> (&[u8], &[u8]) {
+    let colon = line.iter().position(|byte| *byte == b':');
+    line.split_at(colon.map_or(line.len(), |colon| colon + 1))
 }
 
 /// Returns a line as text; of a masked one only the name, the scheme and the length.
@@ -156,8 +168,8 @@ pub(super) fn written(line: &[u8], hide: bool, folded: bool, look: Look) -> Stri
     if !hide {
         return visible(line, look.ascii);
     }
-    let (name, value) = match line.iter().position(|byte| *byte == b':') {
-        Some(colon) if !folded => line.split_at(colon + 1),
+    let (name, value) = match halves(line) {
+        (name, value) if !folded && name.ends_with(b":") => (name, value),
         _ => (&b""[..], line),
     };
     let value = value.trim_ascii();
@@ -168,13 +180,22 @@ pub(super) fn written(line: &[u8], hide: bool, folded: bool, look: Look) -> Stri
         .filter(|scheme| !folded && scheme.len() < value.len() && scheme.len() <= 12)
         .filter(|scheme| scheme.iter().all(u8::is_ascii_alphabetic))
         .unwrap_or_default();
-    format!(
-        "{} {}{}******** ({} bytes masked)",
-        visible(name, look.ascii),
-        visible(scheme, look.ascii),
-        if scheme.is_empty() { "" } else { " " },
-        value.len() - scheme.len()
-    )
+    let stage = match credentials(value) {
+        (known, stage) if known.is_of_connection() && !scheme.is_empty() => stage.name(),
+        _ => "",
+    };
+    let mut text = visible(name, look.ascii);
+    let scheme_text = visible(scheme, look.ascii);
+    for word in [&scheme_text, stage]
+        .into_iter()
+        .filter(|word| !word.is_empty())
+    {
+        text.push(' ');
+        text.push_str(word);
+    }
+    let masked = value.len() - scheme.len();
+    text.push_str(&format!(" ******** ({masked} bytes masked)"));
+    text
 }
 
 /// Adds a field, broken into lines; its name stands out.
@@ -223,6 +244,8 @@ mod tests {
             assert!(is_credential(line));
         }
         assert!(!is_credential(b"BITS-Session-Id: x"));
+        assert!(is_credential(b"WWW-Authenticate: Negotiate oYH1MIHy"));
+        assert!(!is_credential(b"WWW-Authenticate: Basic realm=\"x\""));
     }
 
     #[test]
@@ -230,6 +253,16 @@ mod tests {
         let look = Look::default();
         let text = written(b"Authorization: Basic c2VjcmV0", true, false, look);
         assert_eq!(text, "Authorization: Basic ******** (9 bytes masked)");
+        let text = written(
+            b"WWW-Authenticate: NTLM TlRMTVNTUAACAAAA",
+            true,
+            false,
+            look,
+        );
+        assert_eq!(
+            text,
+            "WWW-Authenticate: NTLM type 2 ******** (17 bytes masked)"
+        );
         let text = written(b"Cookie: token=secret; b=c", true, false, look);
         assert!(!text.contains("secret"), "{text}");
         let text = written(b" folded secret", true, true, look);

@@ -13,7 +13,7 @@ use super::super::sync::waited;
 use super::super::text;
 use super::super::theme::{Role, signs, style};
 use super::paint::{Align, Pen, pane, sorted};
-use crate::bits::ContentRange;
+use crate::bits::{Auth, ContentRange};
 use crate::timeline::{Exchange, Outcome};
 
 /// Width of all columns of one packet, with the blanks between them.
@@ -161,7 +161,9 @@ fn packet_row(mut pen: Pen<'_>, model: &Model, rows: &dyn Rows, exchange: &Excha
     pen.skip(1);
     pen.cell(
         13,
-        &exchange.range.map_or_else(|| "-".to_owned(), range),
+        &exchange
+            .range
+            .map_or_else(|| login(exchange, "-").to_owned(), range),
         Role::Text,
         Align::Left,
     );
@@ -204,9 +206,21 @@ fn packet_row(mut pen: Pen<'_>, model: &Model, rows: &dyn Rows, exchange: &Excha
                 let text = format!("\"{}\" {text}", annotation.comment);
                 pen.cell(url, &text, Role::Warning, Align::Left);
             }
-            None => pen.cell(url, text, Role::Dim, Align::Left),
+            None => {
+                // Where the column of ranges has no room for it.
+                let login = exchange.range.map_or("", |_| login(exchange, ""));
+                let blank = if login.is_empty() { "" } else { " " };
+                let text = format!("{login}{blank}{text}");
+                pen.cell(url, &text, Role::Dim, Align::Left);
+            }
         }
     }
+}
+
+/// Returns the leg of a login that an exchange is, else `none`.
+fn login(exchange: &Exchange, none: &'static str) -> &'static str {
+    let short = exchange.auth.map_or("", Auth::short);
+    if short.is_empty() { none } else { short }
 }
 
 /// Draws how far a request is, in the place of the answer that it does not have yet.

@@ -14,6 +14,7 @@ use super::super::theme::{Role, signs};
 use super::detail::paragraph;
 use super::sessions::state;
 use crate::bits::{Packet, hresult};
+use crate::report::login;
 use crate::timeline::{Annotation, Exchange, Outcome, Session, WireError};
 
 /// Sentences of a session's story that are shown at most; a hostile session could have any number.
@@ -67,6 +68,10 @@ fn about_exchange(out: &mut Vec<Line<'static>>, model: &Model, exchange: &Exchan
     };
     let mark = if exchange.is_problem() { " E" } else { "" };
     paragraph(out, mark, 3, &sentence(exchange), width, look, role);
+    if let Some(auth) = exchange.auth {
+        let text = login::sentence(auth, exchange.status);
+        paragraph(out, "", 3, &text, width, look, Role::Text);
+    }
     if let Some(error) = exchange.error.filter(|error| error.code != 0) {
         paragraph(out, "", 3, &explain(error), width, look, Role::Text);
     }

@@ -330,6 +330,7 @@ impl Upload<'_> {
                 status: 408 | 409,
                 code,
                 context,
+                ..
             }) => Err(Error::Invalid {
                 // Never sent again after 100 to 499. Win32 "Ack for Close-Session"
                 packet,
