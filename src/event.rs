@@ -143,6 +143,9 @@ pub enum Fact {
         /// What the client asked for, if it came that far.
         server_name: Option<String>,
     },
+    /// The proxy opens a tunnel for the client, to `to` (host:port). `read`: what is said in it is read by the
+    /// proxy, which ends TLS in it; else it passes unread.
+    Tunnel { to: String, read: bool },
     /// The rules in force from here on. Belongs to no connection ([`ConnId`] 0).
     Rules(Box<RulesFact>),
     /// A rule's condition held.

@@ -1,7 +1,7 @@
 //! Fields that lead away from the proxy, head by head: what is rewritten, and that nothing else is.
 
-use bitstap::relay::rewrite::{Asked, Change, Lead, closing, leads, request, splice};
-use bitstap::relay::{HostField, Leaks, Upstream};
+use bitstap::relay::rewrite::{Asked, Change, Form, Lead, Manner, closing, leads, request, splice};
+use bitstap::relay::{HostField, Upstream};
 use bitstap::wire::{Decoder, Head, Item, Stream};
 use proptest::prelude::*;
 
@@ -120,28 +120,89 @@ fn each_field_of_a_name_is_changed_for_itself() {
     assert_eq!(leads.len(), 2);
 }
 
+/// Sends a request on in a manner and returns what becomes of it.
+fn sent_on(text: &str, manner: &Manner<'_>) -> String {
+    let head = head(Stream::Requests, text);
+    let changes = request(&head, manner, &upstream());
+    String::from_utf8(splice(&head, &changes).to_vec()).unwrap()
+}
+
+fn as_sent(host: &HostField) -> Manner<'_> {
+    Manner {
+        form: Form::AsSent,
+        host,
+        ends_here: false,
+        credentials: None,
+    }
+}
+
 #[test]
 fn requests_get_another_host_and_lose_that_of_their_target() {
     let text = "GET http://proxy.test:8080/a?b HTTP/1.1\r\nhOsT:proxy.test:8080\r\nX: y\r\n\r\n";
-    let head = head(Stream::Requests, text);
-    let with = |leaks, host: &HostField| {
-        let changes = request(&head, leaks, host, &upstream());
-        String::from_utf8(splice(&head, &changes).to_vec()).unwrap()
+    let named = HostField::Name("other".to_owned());
+    for (form, host, target, field) in [
+        (Form::Origin, &HostField::Keep, "/a?b", "proxy.test:8080"),
+        (Form::Origin, &HostField::Upstream, "/a?b", "iis.test:8000"),
+        (Form::AsSent, &named, "http://proxy.test:8080/a?b", "other"),
+    ] {
+        let manner = Manner {
+            form,
+            ..as_sent(host)
+        };
+        assert_eq!(
+            sent_on(text, &manner),
+            format!("GET {target} HTTP/1.1\r\nhOsT:{field}\r\nX: y\r\n\r\n")
+        );
+    }
+    let options = "OPTIONS http://proxy.test HTTP/1.1\r\n\r\n";
+    let origin = Manner {
+        form: Form::Origin,
+        ..as_sent(&HostField::Keep)
     };
-    assert_eq!(with(Leaks::Pass, &HostField::Keep), text);
-    assert_eq!(with(Leaks::Report, &HostField::Keep), text);
+    assert_eq!(sent_on(options, &origin), "OPTIONS * HTTP/1.1\r\n\r\n");
+}
+
+#[test]
+fn a_proxy_behind_is_asked_with_whole_urls() {
+    let absolute = Manner {
+        form: Form::Absolute,
+        ..as_sent(&HostField::Keep)
+    };
+    for (sent, target) in [
+        ("/a?b", "http://iis.test:8000/a?b"),
+        ("*", "http://iis.test:8000"),
+        ("http://else/x", "http://else/x"),
+    ] {
+        let text = format!("GET {sent} HTTP/1.1\r\nHost: h\r\n\r\n");
+        assert_eq!(sent_on(&text, &absolute), text.replace(sent, target));
+    }
+}
+
+#[test]
+fn what_is_for_this_proxy_ends_here_and_what_the_next_one_wants_is_added() {
+    let text = "GET / HTTP/1.1\r\nHost: h\r\nproxy-Connection: Keep-Alive\r\nA: b\r\n\
+                Proxy-Authorization: Basic bWU6eA==\r\n\r\n";
+    let ends = Manner {
+        ends_here: true,
+        ..as_sent(&HostField::Keep)
+    };
+    let without = "GET / HTTP/1.1\r\nHost: h\r\nA: b\r\n\r\n";
+    assert_eq!(sent_on(text, &ends), without);
+    let replaces = Manner {
+        credentials: Some("Basic eW91Onk="),
+        ..as_sent(&HostField::Keep)
+    };
     assert_eq!(
-        with(Leaks::Rewrite, &HostField::Keep),
-        "GET /a?b HTTP/1.1\r\nhOsT:proxy.test:8080\r\nX: y\r\n\r\n"
+        sent_on(text, &replaces),
+        "GET / HTTP/1.1\r\nHost: h\r\nproxy-Connection: Keep-Alive\r\nA: b\r\n\
+         Proxy-Authorization: Basic eW91Onk=\r\n\r\n"
     );
-    assert_eq!(
-        with(Leaks::Rewrite, &HostField::Upstream),
-        "GET /a?b HTTP/1.1\r\nhOsT:iis.test:8000\r\nX: y\r\n\r\n"
-    );
-    let name = HostField::Name("other".to_owned());
-    assert_eq!(
-        with(Leaks::Pass, &name),
-        "GET http://proxy.test:8080/a?b HTTP/1.1\r\nhOsT:other\r\nX: y\r\n\r\n"
+    let changes = request(&head(Stream::Requests, text), &replaces, &upstream());
+    assert!(changes.iter().all(|change| change.secret));
+    assert!(
+        changes
+            .iter()
+            .all(|change| !change.before.contains("Basic"))
     );
 }
 

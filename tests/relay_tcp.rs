@@ -155,7 +155,8 @@ async fn a_refused_dial_is_answered() {
     let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = gone.local_addr().unwrap().port();
     drop(gone);
-    let (relay, _listener) = Running::start(|config| config.upstream.port = port).await;
+    let (relay, _listener) =
+        Running::start(|config| config.upstream.as_mut().unwrap().port = port).await;
     let mut client = relay.connect().await;
     client
         .write_all(b"PUT /f HTTP/1.1\r\nContent-Length: 5000000\r\n\r\n")
@@ -173,7 +174,7 @@ async fn a_refused_dial_is_answered() {
 #[tokio::test]
 async fn a_name_that_does_not_resolve_is_answered() {
     let (relay, _listener) = Running::start(|config| {
-        config.upstream.host = "no-such-host.invalid".to_owned();
+        config.upstream.as_mut().unwrap().host = "no-such-host.invalid".to_owned();
     })
     .await;
     let mut client = relay.connect().await;
@@ -187,7 +188,7 @@ async fn a_name_that_does_not_resolve_is_answered() {
 async fn every_address_of_a_name_is_tried() {
     // `localhost` is ::1 and 127.0.0.1 on most systems; the listener has the latter only.
     let (relay, listener) =
-        Running::start(|config| config.upstream.host = "localhost".into()).await;
+        Running::start(|config| config.upstream.as_mut().unwrap().host = "localhost".into()).await;
     let mut client = relay.connect().await;
     client.write_all(PING).await.unwrap();
     let (mut server, _) = listener.accept().await.unwrap();
@@ -300,10 +301,10 @@ async fn an_ipv6_upstream_is_dialled() {
     };
     let port = listener.local_addr().unwrap().port();
     let (relay, _unused) = Running::start(|config| {
-        config.upstream = Upstream {
+        config.upstream = Some(Upstream {
             host: "::1".to_owned(),
             ..upstream(port)
-        };
+        });
     })
     .await;
     let mut client = relay.connect().await;

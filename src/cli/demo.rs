@@ -14,7 +14,7 @@ use super::check::Documents;
 use super::failure::{Failure, WithHint};
 use super::faults::{self, InForce};
 use super::output::Format;
-use super::stage::{self, Appearance, Plan, Recorded, Stage, Until};
+use super::stage::{self, Appearance, Places, Plan, Recorded, Stage, Until};
 use super::tls::Security;
 
 /// Play eight scenes through the proxy, with nothing to set up
@@ -70,7 +70,11 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     let via = relay.addresses().first().copied().unwrap_or(server);
     let plan = Plan {
         relay,
-        upstream: format!("http://{server}"),
+        places: Places {
+            title: format!("http://{server}"),
+            upstream: Some(format!("http://{server}")),
+            ..Places::default()
+        },
         security: Security::default(),
         recorded: args.capture.map_or(Recorded::Temporary, Recorded::File),
         snaplen: None,

@@ -1,13 +1,33 @@
-//! The options of `bitstap proxy` that are about host names: which one the server is asked for, and what
-//! becomes of those that it names to clients.
+//! The options of `bitstap proxy` that are about which server requests go to: routes, the forward proxy and
+//! the one behind, which host the server is asked for, and what becomes of those that it names to clients.
+
+use std::sync::Arc;
 
 use clap::ValueEnum;
 
-use crate::relay::{self, HostField, Steering};
+use crate::relay::{self, Config, Credentials, Forward, HostField, Hosts, Route, Steering, Via};
 
-/// Host names on their way through the proxy.
+use super::address;
+
+/// Which server requests go to.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Hosts")]
 pub(super) struct HostArgs {
+    /// Send requests for this host to that server, whatever --upstream is; HOST may be *.DOMAIN or *; repeatable
+    #[arg(long, value_name = "HOST[:PORT]=URL", value_parser = address::route)]
+    route: Vec<Route>,
+    /// Be a forward proxy, too: take requests with whole URLs, and CONNECT, for whatever server they name
+    #[arg(long)]
+    forward: bool,
+    /// What is said to this host inside CONNECT passes unread; HOST may be *.DOMAIN or *; repeatable
+    #[arg(long, value_name = "HOST[:PORT]", value_parser = address::hosts, requires = "forward")]
+    tunnel: Vec<Hosts>,
+    /// Let only clients use the forward proxy that give this user and password (Basic)
+    #[arg(long, value_name = "USER:PASSWORD", env = "BITSTAP_PROXY_AUTH", hide_env_values = true, value_parser = address::credentials, requires = "forward")]
+    proxy_auth: Option<Credentials>,
+    /// Reach all servers through this proxy: http://[USER:PASSWORD@]HOST:PORT
+    #[arg(long, value_name = "URL", env = "BITSTAP_UPSTREAM_PROXY", hide_env_values = true, value_parser = address::via)]
+    upstream_proxy: Option<Via>,
     /// Fields that lead clients away from the proxy (BITS-Host-Id, absolute BITS-Reply-URL and Location, absolute request targets)
     #[arg(long, value_enum, value_name = "WHAT", default_value_t = Leaks::Rewrite)]
     leaks: Leaks,
@@ -28,14 +48,51 @@ enum Leaks {
 }
 
 impl HostArgs {
-    pub(super) fn steering(self) -> Steering {
+    /// Tells whether a forward proxy lets in everybody; `None`: there is none.
+    pub(super) fn is_open(&self) -> Option<bool> {
+        self.forward.then_some(self.proxy_auth.is_none())
+    }
+
+    /// Tells whether no request goes anywhere by these alone.
+    pub(super) fn leads_nowhere(&self) -> bool {
+        !self.forward && self.route.is_empty()
+    }
+
+    /// Adds the options to `config`.
+    pub(super) fn apply(self, config: Config) -> Config {
         let leaks = match self.leaks {
             Leaks::Rewrite => relay::Leaks::Rewrite,
             Leaks::Report => relay::Leaks::Report,
             Leaks::Pass => relay::Leaks::Pass,
         };
-        Steering::new(leaks, self.host)
+        Config {
+            routes: self.route,
+            forward: self.forward.then_some(Forward {
+                tunnel: self.tunnel,
+                credentials: self.proxy_auth,
+            }),
+            via: self.upstream_proxy,
+            steering: Some(Arc::new(Steering::new(leaks, self.host))),
+            ..config
+        }
     }
+}
+
+/// Says where the requests of `config` go, for a title.
+pub(super) fn destination(config: &Config, upstream: Option<&str>) -> String {
+    let mut places: Vec<String> = upstream.map(str::to_owned).into_iter().collect();
+    match config.routes.as_slice() {
+        [] => {}
+        [one] => places.push(format!("{} to {}", one.hosts, one.to.url())),
+        routes => places.push(format!("{} routes", routes.len())),
+    }
+    if config.forward.is_some() {
+        places.push("any server".to_owned());
+    }
+    if let Some(via) = &config.via {
+        places.push(format!("through {}", via.proxy.place()));
+    }
+    places.join(", ")
 }
 
 /// Reads `keep`, `upstream` or a host.

@@ -7,6 +7,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod address;
+mod config;
 mod errand;
 mod failure;
 mod faults;
@@ -77,7 +79,10 @@ enum Command {
 
 /// Runs the program with the process's own arguments and returns its exit code.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli: Cli = match config::parse(std::env::args_os().collect()) {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
     let done = match cli.command {
         Command::Demo(args) => demo::run(args),
         Command::Proxy(args) => proxy::run(*args),

@@ -2,29 +2,32 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::relay::{Config, Relay, Upstream};
+use crate::relay::{Config, Relay};
 
+use super::address::{self, Target};
 use super::check::Documents;
+use super::config;
 use super::failure::Failure;
 use super::faults::{self, InForce};
-use super::hosts::HostArgs;
+use super::hosts::{self, HostArgs};
 use super::output::Format;
-use super::stage::{self, Appearance, Plan, Recorded, Stage, Until};
+use super::stage::{self, Appearance, Places, Plan, Recorded, Stage, Until};
 use super::tls::{TlsArgs, with_hint};
 use super::unit;
 
 /// Stand between BITS clients and a server, and show what passes
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  bitstap proxy --upstream http://iis.corp --capture upload.pcapng\n  bitstap proxy --upstream https://bits.example --listen 127.0.0.1:0 --json --until sessions=1\n  bitstap proxy --upstream https://bits.example --listen 127.0.0.1:8443 --tls auto\n\nAsk the server for its own host instead of the proxy's:\n  bitstap proxy --upstream http://iis.corp --host upstream\n\nLet the third Ack get lost, and tell by the exit code whether the client came back:\n  bitstap proxy --upstream http://iis.corp --rules lost-ack.toml --junit verdict.xml --headless --until sessions=1\n\nThen point the client at the address it prints instead of the server's."
+    after_help = "Examples:\n  bitstap proxy --upstream http://iis.corp --capture upload.pcapng\n  bitstap proxy --upstream https://bits.example --listen 127.0.0.1:0 --json --until sessions=1\n  bitstap proxy --upstream https://bits.example --listen 127.0.0.1:8443 --tls auto\n\nAsk the server for its own host instead of the proxy's:\n  bitstap proxy --upstream http://iis.corp --host upstream\n\nWatch a client that is told to use it as its proxy, https too:\n  bitstap proxy --forward --capture all.pcapng\n\nSeveral servers behind one port, by host name:\n  bitstap proxy --route files.corp=http://10.0.0.5 --route '*.lab=http://10.0.0.6:8080'\n\nLet the third Ack get lost, and tell by the exit code whether the client came back:\n  bitstap proxy --upstream http://iis.corp --rules lost-ack.toml --junit verdict.xml --headless --until sessions=1\n\nThen point the client at the address it prints instead of the server's."
 )]
 pub(super) struct Args {
+    #[command(flatten)]
+    from: config::ConfigArgs,
     /// The server: `http://HOST[:PORT]` or `https://HOST[:PORT]`
-    #[arg(long, value_name = "URL", value_parser = upstream)]
-    upstream: Target,
+    #[arg(long, value_name = "URL", value_parser = address::upstream, required_unless_present_any = ["forward", "route", "config", "print_config"])]
+    upstream: Option<Target>,
     /// Address to listen on; port 0 takes a free one; repeatable
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     listen: Vec<String>,
@@ -67,18 +70,15 @@ pub(super) struct Args {
     tls: TlsArgs,
 }
 
-/// An upstream and how the user wrote it.
-#[derive(Clone, Debug)]
-struct Target {
-    url: String,
-    upstream: Upstream,
-}
-
 /// Runs the subcommand.
 pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
+    if args.upstream.is_none() && args.hosts.leads_nowhere() {
+        let text = "it is not said which server requests go to";
+        return Err(Failure::new(text).hint("give --upstream URL, --route HOST=URL, or --forward"));
+    }
     let runtime = stage::runtime()?;
     let (start, start_ns) = stage::clocks();
-    warn_beyond_loopback(&args.listen);
+    warn_beyond_loopback(&args.listen, &args.hosts);
     let rules = args.faults.put_in_force()?;
     if let (true, Some(rule)) = (args.no_capture, rules.expects_heads()) {
         let text =
@@ -87,6 +87,9 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     }
     // Without rules a screen may still want to hold packets.
     let rules = (rules.is_loaded() || args.format.wants_screen()).then_some(rules);
+    let (upstream, url) = (args.upstream)
+        .map(|target| (target.upstream, target.url))
+        .unzip();
     let config = Config {
         rules: rules.as_ref().map(InForce::board),
         listen: args.listen,
@@ -95,10 +98,17 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
         max_connections: usize::try_from(args.max_connections).unwrap_or(usize::MAX),
         both_legs: args.both_legs,
         start: Some(start),
-        steering: Some(Arc::new(args.hosts.steering())),
-        ..Config::new("", args.upstream.upstream)
+        ..Config::new("", upstream)
     };
-    let (config, security) = args.tls.apply(config)?;
+    let (config, security) = args.tls.apply(args.hosts.apply(config))?;
+    let places = Places {
+        title: hosts::destination(&config, url.as_deref()),
+        upstream: url,
+        forward: config.forward.is_some(),
+        routes: (config.routes.iter())
+            .map(|route| (route.hosts.to_string(), route.to.url()))
+            .collect(),
+    };
     let relay = (runtime.block_on(Relay::bind(config))).map_err(with_hint)?;
     let recorded = match (args.capture, args.no_capture) {
         (Some(path), _) => Recorded::File(path),
@@ -112,7 +122,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     }
     let plan = Plan {
         relay,
-        upstream: args.upstream.url,
+        places,
         security,
         recorded,
         snaplen: args.snaplen_body,
@@ -129,65 +139,27 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     })
 }
 
-/// Whoever listens wider than loopback lends the server to the whole network.
-fn warn_beyond_loopback(listen: &[String]) {
+/// Whoever listens wider than loopback lends the server to the whole network, a forward proxy all servers.
+fn warn_beyond_loopback(listen: &[String], hosts: &HostArgs) {
+    let lends = match hosts.is_open() {
+        Some(true) => {
+            "everybody who reaches it can use this proxy to reach any server that this machine reaches, and \
+             is taken for it there; --proxy-auth USER:PASSWORD lets in only who knows them"
+        }
+        Some(false) => {
+            "everybody who reaches it and knows user and password can use this proxy; both come unencrypted"
+        }
+        None => "everybody who reaches it can use this proxy",
+    };
     for address in listen {
         let loopback = address.parse::<std::net::SocketAddr>().map_or_else(
             |_| address.starts_with("localhost:"),
             |address| address.ip().is_loopback(),
         );
         if !loopback {
-            stage::say(&format!(
-                "warning: {address} is not loopback: everybody who reaches it can use this proxy"
-            ));
+            stage::say(&format!("warning: {address} is not loopback: {lends}"));
         }
     }
-}
-
-/// Reads `http[s]://host[:port]`; a path is refused, since the client's own path is kept.
-fn upstream(text: &str) -> Result<Target, String> {
-    let uri: http::Uri = text
-        .parse()
-        .map_err(|error| format!("`{text}` is not a URL: {error}"))?;
-    let tls = match uri.scheme_str() {
-        Some("http") => false,
-        Some("https") => true,
-        Some(other) => return Err(format!("scheme `{other}` is neither http nor https")),
-        None => return Err(format!("a scheme is missing; write http://{text}")),
-    };
-    let host = uri
-        .host()
-        .filter(|host| !host.is_empty())
-        .ok_or("a host is missing")?;
-    if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
-        return Err("a path is not taken: the path of the client's own request is kept".to_owned());
-    }
-    if uri
-        .authority()
-        .is_some_and(|authority| authority.as_str().contains('@'))
-    {
-        return Err("credentials are not taken: the client's own pass through".to_owned());
-    }
-    let named = uri
-        .authority()
-        .is_some_and(|authority| authority.as_str().len() > host.len());
-    let port = match uri.port() {
-        Some(port) if port.as_u16() > 0 => port.as_u16(),
-        _ if named => return Err("the port is not a number from 1 to 65535".to_owned()),
-        _ if tls => 443,
-        _ => 80,
-    };
-    Ok(Target {
-        url: text.trim_end_matches('/').to_owned(),
-        upstream: Upstream {
-            tls,
-            host: host
-                .trim_start_matches('[')
-                .trim_end_matches(']')
-                .to_owned(),
-            port,
-        },
-    })
 }
 
 /// Reads `sessions=N` or `idle=TIME`.
@@ -210,28 +182,6 @@ pub(super) fn until(text: &str) -> Result<Until, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_upstream_is_scheme_host_and_port() {
-        let target = upstream("https://[::1]:8443/").unwrap();
-        assert_eq!(target.upstream.host, "::1");
-        assert_eq!(target.upstream.port, 8443);
-        assert!(target.upstream.tls);
-        assert_eq!(target.url, "https://[::1]:8443");
-        assert_eq!(upstream("http://iis.corp").unwrap().upstream.port, 80);
-        for wrong in [
-            "iis.corp",
-            "ftp://iis.corp",
-            "http://",
-            "http://a/b",
-            "http://u:p@a",
-            "http://a:99999",
-            "http://a:",
-            "http://a:0",
-        ] {
-            assert!(upstream(wrong).is_err(), "{wrong}");
-        }
-    }
 
     #[test]
     fn until_takes_sessions_and_idle() {

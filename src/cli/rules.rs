@@ -213,7 +213,7 @@ const SHOWN: usize = 160;
 ///   |           ^^^^
 /// hint: did you mean `times`? allowed: per, skip, times, every
 /// ```
-fn picture(file: &str, text: &str, error: &fault::Error) -> String {
+pub(super) fn picture(file: &str, text: &str, error: &fault::Error) -> String {
     let line = text
         .lines()
         .nth(error.line.saturating_sub(1))

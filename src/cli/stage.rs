@@ -67,11 +67,23 @@ pub(super) struct Until {
     pub(super) idle: Option<Duration>,
 }
 
+/// Where requests go.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Places {
+    /// In words, for the screen's title.
+    pub(super) title: String,
+    /// The upstream as the user named it.
+    pub(super) upstream: Option<String>,
+    /// Hosts and the URLs of the servers that requests for them go to.
+    pub(super) routes: Vec<(String, String)>,
+    /// Clients may name servers themselves.
+    pub(super) forward: bool,
+}
+
 /// All that a run needs.
 pub(super) struct Plan {
     pub(super) relay: Relay,
-    /// The upstream as the user named it.
-    pub(super) upstream: String,
+    pub(super) places: Places,
     pub(super) security: Security,
     pub(super) recorded: Recorded,
     pub(super) snaplen: Option<u64>,
@@ -107,7 +119,7 @@ impl Plan {
         } else {
             ""
         };
-        format!("{sign}{} -> {}", listen.join(" "), self.upstream)
+        format!("{sign}{} -> {}", listen.join(" "), self.places.title)
     }
 
     fn ready(&self, store: &Store) -> Ready {
@@ -115,7 +127,9 @@ impl Plan {
         Ready {
             url: self.urls(),
             listen: addresses.collect(),
-            upstream: Some(self.upstream.clone()),
+            upstream: self.places.upstream.clone(),
+            routes: self.places.routes.iter().cloned().collect(),
+            forward: self.places.forward,
             // One that nobody can open later is not told of.
             capture: store
                 .shown()
@@ -127,7 +141,7 @@ impl Plan {
     fn status(&self, store: &Store) -> Status {
         Status {
             title: self.title(),
-            upstream: Some(self.upstream.clone()),
+            upstream: self.places.upstream.clone(),
             log: self.security.notices.clone(),
             recording: store.shown().map(|path| Recording {
                 path,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use clap::ValueEnum;
 
 use crate::relay::tls::{Authority, Identity, ServeAs, untimely};
-use crate::relay::{Config, Error, Leaks};
+use crate::relay::{Config, Error, Forward, Leaks};
 
 use super::ca;
 use super::failure::Failure;
@@ -26,8 +26,8 @@ pub(super) struct TlsArgs {
     /// Speak TLS with clients, too, with certificates of a local authority for whatever name they ask for (see `bitstap ca`)
     #[arg(long, value_enum)]
     tls: Option<Certificates>,
-    /// Folder of the local authority (default: in the user's data directory)
-    #[arg(long, value_name = "DIR", requires = "tls")]
+    /// Folder of the local authority of --tls auto and --forward (default: in the user's data directory)
+    #[arg(long, value_name = "DIR")]
     ca_dir: Option<PathBuf>,
     /// Trust the certificates in this PEM file towards the server; repeatable
     #[arg(long, value_name = "FILE")]
@@ -87,15 +87,18 @@ impl TlsArgs {
                 ));
             }
             serve_as = Some(ServeAs::Files(files));
-        } else if self.tls.is_some() {
+        } else if self.tls.is_some() || reads_tunnels(&config) {
             let folder = ca::folder(self.ca_dir)?;
             let (authority, new) = Authority::open_or_make(&folder).map_err(with_hint)?;
             notices.extend(about(&authority, new));
             serve_as = Some(ServeAs::Local(Arc::new(authority)));
         }
+        let asked = self.tls.is_some() || matches!(serve_as, Some(ServeAs::Files(_)));
         // A field that is rewritten may lead to an https server, whatever the upstream is.
         let leads_on = (config.steering.as_ref()).is_some_and(|it| it.leaks == Leaks::Rewrite);
-        let (upstream, any) = (config.upstream.tls, config.upstream.tls || leads_on);
+        let places = config.routes.iter().map(|route| &route.to);
+        let upstream = places.chain(&config.upstream).any(|to| to.tls);
+        let any = upstream || leads_on || config.forward.is_some();
         let insecure = self.insecure_upstream && any;
         if insecure {
             notices.push(
@@ -125,7 +128,7 @@ impl TlsArgs {
             ));
         }
         let security = Security {
-            https: serve_as.is_some(),
+            https: asked,
             insecure,
             notices,
         };
@@ -140,6 +143,12 @@ impl TlsArgs {
         };
         Ok((config, security))
     }
+}
+
+/// Tells whether TLS in a tunnel may have to be ended here.
+fn reads_tunnels(config: &Config) -> bool {
+    let all = |forward: &Forward| forward.tunnel.iter().any(|hosts| hosts.to_string() == "*");
+    config.forward.as_ref().is_some_and(|forward| !all(forward))
 }
 
 /// Says whom clients have to trust.
@@ -164,6 +173,7 @@ pub(super) fn with_hint(error: Error) -> Failure {
         Error::Bind { .. } => {
             "another program may use the port: choose one with --listen, port 0 takes a free one"
         }
+        Error::Loop { .. } => "name the server itself, or listen on another port with --listen",
         Error::Certificates { .. } => {
             "a PEM file begins with -----BEGIN CERTIFICATE-----; openssl makes one: of .pfx with `openssl \
              pkcs12 -in FILE -nodes -out FILE.pem`, of .cer with `openssl x509 -inform der -in FILE -out \

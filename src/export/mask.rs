@@ -82,6 +82,10 @@ impl Mask {
                 reason: blank(),
                 server_name: None,
             },
+            Fact::Tunnel { read, .. } => Fact::Tunnel {
+                to: blank(),
+                read: *read,
+            },
             Fact::Rewrite(fact) => Fact::Rewrite(Box::new(RewriteFact {
                 before: blank(),
                 after: blank(),

@@ -13,9 +13,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use super::Upstream;
 use super::board::Board;
 use super::connection::{self, Shared};
-use super::dial::Dial;
+use super::destination::Approach;
+use super::dial::{Dial, Dialled};
+use super::forward::{Greeted, Greeter};
 use super::perform::{self, Entry};
 use super::shake::Beginning;
 use super::stream::{Socket, Stream as _};
@@ -105,17 +108,17 @@ pub(super) async fn run<D: Dial + 'static>(
                 let beginning = Beginning {
                     tap: &tap,
                     local: server.ip(),
+                    either: shared.config.forward.is_some(),
                     limit: shared.config.handshake_wait,
                     stop: &shared.stop,
                 };
-                let begun = match &acceptor {
-                    None => Some(Socket::Plain(stream)),
-                    Some(acceptor) => beginning.open(acceptor, stream, entry.tls).await,
-                };
-                entry.local = Some(server);
-                entry.secure = matches!(begun, Some(Socket::Tls(_)));
+                entry.approach.local = Some(server);
+                let begun =
+                    begin(&shared, &beginning, acceptor.as_deref(), stream, &mut entry).await;
                 match (begun, shared.config.rules.as_deref()) {
-                    (Some(stream), _) => connection::enter(&shared, conn, stream, entry).await,
+                    (Some((stream, opened)), _) => {
+                        connection::enter(&shared, conn, stream, entry, opened).await;
+                    }
                     (None, Some(board)) => board.leave(conn),
                     (None, None) => {}
                 }
@@ -125,6 +128,55 @@ pub(super) async fn run<D: Dial + 'static>(
     }
     drop(listeners);
     while tasks.join_next().await.is_some() {}
+}
+
+/// Leads a client through what comes before its first request: a tunnel, if it wants one, and TLS. Returns its
+/// stream, and the server's where that is open already. `None`: the connection is over.
+async fn begin<D: Dial>(
+    shared: &Shared<D>,
+    beginning: &Beginning<'_>,
+    acceptor: Option<&Acceptor>,
+    stream: TcpStream,
+    entry: &mut Entry,
+) -> Option<(Socket, Option<Dialled<D::Stream>>)> {
+    let Greeted {
+        stream,
+        preface,
+        tunnel,
+        opened,
+    } = match &shared.config.forward {
+        None => Greeted::of(stream),
+        Some(forward) => {
+            let decrypts = acceptor.is_some();
+            let greeter = Greeter {
+                beginning,
+                shared,
+                forward,
+                decrypts,
+            };
+            greeter.greet(stream).await?
+        }
+    };
+    // What was read already is no TLS, and in a tunnel that passes unread nobody looks.
+    let acceptor = acceptor.filter(|_| preface.ahead.is_empty() && opened.is_none());
+    let (stream, server_name) = match acceptor {
+        None => (Socket::Plain(stream), None),
+        Some(acceptor) => {
+            let host = tunnel.as_ref().map(|to| to.host.as_str());
+            beginning.open(acceptor, stream, entry.tls, host).await?
+        }
+    };
+    let secure = matches!(stream, Socket::Tls(_));
+    let (target, opened) = opened.unzip();
+    entry.target = target;
+    entry.preface = preface;
+    entry.approach = Approach {
+        local: entry.approach.local,
+        secure,
+        server_name,
+        tunnel: tunnel.map(|to| Upstream { tls: secure, ..to }),
+    };
+    Some((stream, opened))
 }
 
 /// Waits until a rule has the ports refuse new connections.

@@ -15,6 +15,14 @@ pub struct DialError {
 }
 
 impl DialError {
+    /// Says that a whole attempt took longer than it may.
+    pub(super) fn too_late(limit: std::time::Duration) -> Self {
+        Self {
+            reason: format!("no connection within {limit:?}"),
+            timed_out: true,
+        }
+    }
+
     /// Returns the status for the client: 504 after a timeout, 502 otherwise.
     ///
     /// RFC 9110 §15.6.3, §15.6.5
@@ -36,15 +44,38 @@ pub(super) fn unreachable(upstream: &str, error: &DialError, head_only: bool) ->
     let reason: String = (error.reason.chars())
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect();
-    let text = format!(
-        "bitstap: this answer comes from the proxy, not from the server.\n\
-         The upstream {upstream} could not be reached: {reason}.\n"
-    );
+    let text = format!("The upstream {upstream} could not be reached: {reason}.");
+    page(status, phrase, "Connection: close\r\n", &text, head_only)
+}
+
+/// Writes the whole response to a request that the proxy does not take.
+pub(super) fn refusal(status: u16, phrase: &str, text: &str, closes: bool) -> Bytes {
+    let fields = if closes { "Connection: close\r\n" } else { "" };
+    page(status, phrase, fields, text, false)
+}
+
+/// Writes the whole response to a request whose sender may not use the proxy.
+///
+/// RFC 9110 §11.7.1, §15.5.8
+pub(super) fn unadmitted(head_only: bool) -> Bytes {
+    let fields = "Proxy-Authenticate: Basic realm=\"bitstap\", charset=\"UTF-8\"\r\n";
+    let text = "The proxy wants a user name and a password.";
+    page(
+        407,
+        "Proxy Authentication Required",
+        fields,
+        text,
+        head_only,
+    )
+}
+
+fn page(status: u16, phrase: &str, fields: &str, text: &str, head_only: bool) -> Bytes {
+    let text = format!("bitstap: this answer comes from the proxy, not from the server.\n{text}\n");
     Bytes::from(format!(
         "HTTP/1.1 {status} {phrase}\r\n\
          Content-Type: text/plain; charset=utf-8\r\n\
          Content-Length: {}\r\n\
-         Connection: close\r\n\r\n{}",
+         {fields}\r\n{}",
         text.len(),
         if head_only { "" } else { &text }
     ))

@@ -45,21 +45,25 @@ pub struct Shared<D> {
 /// Relays between `client` and a server that is dialled when the first bytes may go there. When this
 /// returns, both streams are closed and their ends are among the events; dropping it resets both.
 pub async fn run<C: Stream, D: Dial>(shared: &Shared<D>, conn: ConnId, client: C) {
-    enter(shared, conn, client, Entry::default()).await;
+    enter(shared, conn, client, Entry::default(), None).await;
 }
 
-/// Does the same for a client of which something is known already.
+/// Does the same for a client of which something is known already, and perhaps a server to which the
+/// connection is open.
 pub(super) async fn enter<C: Stream, D: Dial>(
     shared: &Shared<D>,
     conn: ConnId,
     client: C,
-    entry: Entry,
+    mut entry: Entry,
+    opened: Option<Dialled<D::Stream>>,
 ) {
     let both_legs = shared.config.both_legs;
     let tap = Tap::new(conn, shared.start, shared.events.clone(), both_legs);
     let state = State::new(&shared.config, tap);
     let client = Side::new(client, Leg::Client);
     let rules = shared.config.rules.as_deref();
+    let preface = std::mem::take(&mut entry.preface);
+    state.resume(&preface);
     let desk = rules.map(|board| Desk::open(board, conn, shared.start, entry));
     let kill = desk.as_ref().map(Desk::killed).unwrap_or_default();
     let guard = pin!(state.guard(&shared.stop, &kill));
@@ -69,7 +73,10 @@ pub(super) async fn enter<C: Stream, D: Dial>(
             guarded(&state, main, guard).await
         }
         Some(desk) => {
-            let main = Box::pin(perform::converse(&state, &client, &shared.dialler, desk));
+            let requests = Intake::ruled(Leg::Client).after(preface);
+            let begin = (requests, opened);
+            let main = perform::converse(&state, &client, &shared.dialler, desk, begin);
+            let main = Box::pin(main);
             guarded(&state, pin!(main), guard).await
         }
     };
@@ -201,12 +208,7 @@ pub(super) async fn dial<C: Stream, D: Dial>(
         state.reset_by(Leg::Client).await;
         return None;
     };
-    Some(tried.unwrap_or_else(|_| {
-        Err(DialError {
-            reason: format!("no connection within {limit:?}"),
-            timed_out: true,
-        })
-    }))
+    Some(tried.unwrap_or_else(|_| Err(DialError::too_late(limit))))
 }
 
 /// Copies one direction until it has ended or the connection is over.

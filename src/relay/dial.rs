@@ -15,8 +15,9 @@ use tokio::net::{TcpStream, lookup_host};
 use super::answer::DialError;
 use super::stream::{Socket, Stream};
 use super::tls::{Connector, Identity, Secrets, Trust};
+use super::via::Via;
 use super::{Config, Error, Upstream};
-use crate::event::Note;
+use crate::event::{Fact, Note};
 
 /// A new connection to the server.
 #[derive(Debug)]
@@ -49,14 +50,26 @@ pub trait Dial: Send + Sync {
         self.dial(within)
     }
 
+    /// Opens one connection through which anything may be said, without TLS of our own.
+    fn dial_tunnel(
+        &self,
+        to: &Upstream,
+        within: Duration,
+    ) -> impl Future<Output = Result<Dialled<Self::Stream>, DialError>> + Send {
+        self.dial_to(to, within)
+    }
+
     /// Names the upstream for people, such as `http://example.org:80`.
     fn name(&self) -> String;
 }
 
 /// Opens TCP connections, with TLS inside where the upstream asks for it.
 pub struct Dialler {
-    upstream: Upstream,
+    upstream: Option<Upstream>,
     tls: Option<Connector>,
+    via: Option<Via>,
+    /// Where the proxy itself listens.
+    own: Vec<SocketAddr>,
     /// How TLS is spoken to other servers than the upstream; made when it is needed.
     other: OnceLock<Result<Connector, String>>,
     means: Means,
@@ -99,13 +112,42 @@ impl Dialler {
             insecure: config.insecure_upstream,
             secrets,
         };
-        let name = config.upstream_name.as_deref().unwrap_or(&upstream.host);
-        let tls = (upstream.tls).then(|| means.connector(name)).transpose()?;
+        let https = upstream.as_ref().filter(|upstream| upstream.tls);
+        let name = |upstream: &'_ Upstream| {
+            let own = config.upstream_name.as_ref();
+            own.unwrap_or(&upstream.host).clone()
+        };
+        let tls = https.map(|upstream| means.connector(&name(upstream)));
         Ok(Self {
+            tls: tls.transpose()?,
             upstream,
-            tls,
+            via: config.via.clone(),
+            own: Vec::new(),
             other: OnceLock::new(),
             means,
+        })
+    }
+
+    /// Takes note of where the proxy itself listens: it never dials that.
+    pub(super) fn beside(&mut self, own: Vec<SocketAddr>) {
+        self.own = own;
+    }
+
+    /// Tells whether `to` is the proxy itself. A name that does not resolve is not.
+    pub(super) async fn leads_back(&self, to: &Upstream) -> bool {
+        if self.via.is_some() || !self.own.iter().any(|own| own.port() == to.port) {
+            return false;
+        }
+        let found = lookup_host((to.host.as_str(), to.port)).await;
+        found.is_ok_and(|mut found| found.any(|address| self.is_own(address)))
+    }
+
+    fn is_own(&self, address: SocketAddr) -> bool {
+        // Only what is ours can be bound.
+        let ours = || std::net::UdpSocket::bind((address.ip(), 0)).is_ok();
+        self.own.iter().any(|own| {
+            own.port() == address.port()
+                && (own.ip() == address.ip() || own.ip().is_unspecified() && ours())
         })
     }
 
@@ -122,7 +164,7 @@ impl Dialler {
             .map_err(|error| failed(error.to_string()))
     }
 
-    async fn connect(to: &Upstream, within: Duration) -> Result<TcpStream, DialError> {
+    async fn connect(&self, to: &Upstream, within: Duration) -> Result<TcpStream, DialError> {
         let target = (to.host.as_str(), to.port);
         let addresses: Vec<SocketAddr> = lookup_host(target)
             .await
@@ -133,6 +175,10 @@ impl Dialler {
         for address in addresses {
             let share = within / left.max(1);
             left = left.saturating_sub(1);
+            if self.is_own(address) {
+                last = failed(format!("{address} is where this proxy listens"));
+                continue;
+            }
             last = match tokio::time::timeout(share, TcpStream::connect(address)).await {
                 Ok(Ok(stream)) => return Ok(stream),
                 Ok(Err(error)) => DialError {
@@ -171,39 +217,83 @@ impl Dial for Dialler {
     type Stream = Socket;
 
     async fn dial(&self, within: Duration) -> Result<Dialled<Socket>, DialError> {
-        open(&self.upstream, self.tls.as_ref(), within).await
+        let Some(upstream) = &self.upstream else {
+            let reason = "what the client sends names no server, and there is no --upstream";
+            return Err(failed(reason.to_owned()));
+        };
+        self.open(upstream, self.tls.as_ref(), upstream.tls, within)
+            .await
     }
 
     async fn dial_to(&self, to: &Upstream, within: Duration) -> Result<Dialled<Socket>, DialError> {
+        if self.upstream.as_ref() == Some(to) {
+            return self.dial(within).await;
+        }
         let tls = to.tls.then(|| self.other(&to.host)).transpose()?;
-        open(to, tls.as_ref(), within).await
+        self.open(to, tls.as_ref(), to.tls, within).await
+    }
+
+    async fn dial_tunnel(
+        &self,
+        to: &Upstream,
+        within: Duration,
+    ) -> Result<Dialled<Socket>, DialError> {
+        self.open(to, None, true, within).await
     }
 
     fn name(&self) -> String {
-        self.upstream.url()
+        (self.upstream.as_ref()).map_or_else(|| "that the client wants".to_owned(), Upstream::url)
     }
 }
 
-/// Opens a connection to one server.
-async fn open(
-    to: &Upstream,
-    tls: Option<&Connector>,
-    within: Duration,
-) -> Result<Dialled<Socket>, DialError> {
-    let stream = Dialler::connect(to, within).await?;
-    let addresses = stream.local_addr().and_then(|client| {
-        stream.set_nodelay(true)?;
-        Ok((client, stream.peer_addr()?))
-    });
-    let (client, server) = addresses.map_err(|error| failed(plain(&error)))?;
-    let (stream, notes) = match tls {
-        None => (Socket::Plain(stream), Vec::new()),
-        Some(tls) => tls.connect(stream).await.map_err(failed)?,
-    };
-    Ok(Dialled {
-        stream,
-        client,
-        server,
-        notes,
-    })
+impl Dialler {
+    /// Opens a connection to one server; through the proxy behind us, if there is one, and then in a tunnel
+    /// if `tunnel` says so.
+    async fn open(
+        &self,
+        to: &Upstream,
+        tls: Option<&Connector>,
+        tunnel: bool,
+        within: Duration,
+    ) -> Result<Dialled<Socket>, DialError> {
+        let via = self.via.as_ref();
+        let next = via.map_or(to, |via| &via.proxy);
+        let mut stream = (self.connect(next, within).await).map_err(|error| match via {
+            None => error,
+            Some(_) => DialError {
+                reason: format!("{} (the proxy {})", error.reason, next.url()),
+                ..error
+            },
+        })?;
+        let addresses = stream.local_addr().and_then(|client| {
+            stream.set_nodelay(true)?;
+            Ok((client, stream.peer_addr()?))
+        });
+        let (client, server) = addresses.map_err(|error| failed(plain(&error)))?;
+        let mut notes = Vec::new();
+        if let Some(via) = via {
+            if tunnel {
+                via.tunnel(&mut stream, to).await.map_err(failed)?;
+            }
+            let how = if tunnel { "a tunnel of " } else { "" };
+            let text = format!(
+                "{} is reached through {how}the proxy {}.",
+                to.url(),
+                next.url()
+            );
+            let fact = Fact::Other;
+            notes.push(Note { text, fact });
+        }
+        let (stream, more) = match tls {
+            None => (Socket::Plain(stream), Vec::new()),
+            Some(tls) => tls.connect(stream).await.map_err(failed)?,
+        };
+        notes.extend(more);
+        Ok(Dialled {
+            stream,
+            client,
+            server,
+            notes,
+        })
+    }
 }

@@ -17,6 +17,7 @@ use tokio::io::ReadBuf;
 use tokio::time::Instant;
 
 use super::buffer::{self, Buffer};
+use super::forward::Preface;
 use super::state::{Side, State, at, inward};
 use super::stream::Stream;
 use super::tap;
@@ -143,6 +144,20 @@ impl Intake {
             },
             ..Self::new(from)
         }
+    }
+
+    /// Goes on after what was said before, with what was read of the rest.
+    pub(super) fn after(mut self, preface: Preface) -> Self {
+        let said = match self.from {
+            Leg::Client => preface.to_server.len(),
+            Leg::Upstream => preface.to_client.len(),
+        };
+        self.read = said as u64;
+        self.passed = self.read;
+        if !preface.ahead.is_empty() {
+            self.ahead.push_back(Ok(preface.ahead));
+        }
+        self
     }
 
     /// Reads ahead until the peer has ended the stream; whether it did so in order. Reads no more than

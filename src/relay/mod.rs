@@ -30,7 +30,10 @@ mod answer;
 pub mod board;
 mod buffer;
 pub mod connection;
+mod credentials;
+mod destination;
 pub mod dial;
+mod forward;
 mod intake;
 pub mod perform;
 pub mod queue;
@@ -42,14 +45,19 @@ pub mod stream;
 mod tap;
 pub mod tls;
 pub mod verdict;
+mod via;
 mod watch;
 
 pub use answer::DialError;
 pub use board::Board;
+pub use credentials::Credentials;
+pub use destination::{Hosts, Route};
+pub use forward::Forward;
 pub use queue::{Outlet, queue};
 pub use rewrite::{HostField, Leaks};
 pub use routes::Steering;
 pub use verdict::Decide;
+pub use via::Via;
 
 /// How many events a channel to a task should hold: one event may hold 256 KiB, so that this bounds the
 /// memory in between to 16 MiB. A thread takes [`queue()`], which counts bytes.
@@ -69,23 +77,27 @@ impl Upstream {
     /// Returns host and port as a Host field has them: without the port where it is the scheme's own.
     pub fn authority(&self) -> String {
         let usual = if self.tls { 443 } else { 80 };
-        let full = self.url();
-        let (_, authority) = full.split_once("://").unwrap_or_default();
-        let host = authority.strip_suffix(&format!(":{usual}"));
-        host.filter(|_| self.port == usual)
-            .unwrap_or(authority)
-            .to_owned()
+        let mut place = self.place();
+        if self.port == usual {
+            place.truncate(place.len().saturating_sub(usual.to_string().len() + 1));
+        }
+        place
+    }
+
+    /// Returns host and port, such as `example.org:80`.
+    pub fn place(&self) -> String {
+        let Self { host, port, .. } = self;
+        if host.contains(':') {
+            format!("[{host}]:{port}")
+        } else {
+            format!("{host}:{port}")
+        }
     }
 
     /// Names it for people, such as `http://example.org:80`.
     pub fn url(&self) -> String {
-        let Self { tls, host, port } = self;
-        let scheme = if *tls { "https" } else { "http" };
-        if host.contains(':') {
-            format!("{scheme}://[{host}]:{port}")
-        } else {
-            format!("{scheme}://{host}:{port}")
-        }
+        let scheme = if self.tls { "https" } else { "http" };
+        format!("{scheme}://{}", self.place())
     }
 }
 
@@ -93,7 +105,14 @@ impl Upstream {
 #[derive(Clone, Debug)]
 pub struct Config {
     pub listen: Vec<String>,
-    pub upstream: Upstream,
+    /// Where requests go that go nowhere else; `None`: they are refused.
+    pub upstream: Option<Upstream>,
+    /// Requests for some hosts go elsewhere; the first that fits counts.
+    pub routes: Vec<Route>,
+    /// Clients may name the server themselves; `None`: what they name is not looked at.
+    pub forward: Option<Forward>,
+    /// The proxy through which all servers are reached.
+    pub via: Option<Via>,
     /// PEM files whose certificates are trusted towards the upstream, beside the platform's.
     pub upstream_ca: Vec<std::path::PathBuf>,
     /// Who the proxy is to an upstream that asks for a client certificate.
@@ -124,17 +143,20 @@ pub struct Config {
     pub start: Option<Instant>,
     /// Who decides what is to happen to messages; `None`: nobody, everything passes.
     pub rules: Option<Arc<Board>>,
-    /// How clients are kept with the proxy; `None`: nobody looks. Needs [`Self::rules`], which
-    /// [`Relay::bind`] adds: only there heads are looked at.
+    /// How clients are kept with the proxy; `None`: nobody looks. This, routes, a forward proxy and one
+    /// behind it need [`Self::rules`], which [`Relay::bind`] adds: only there heads are looked at.
     pub steering: Option<Arc<Steering>>,
 }
 
 impl Config {
-    /// Makes the default settings for one address to listen on and one upstream.
-    pub fn new(listen: impl Into<String>, upstream: Upstream) -> Self {
+    /// Makes the default settings for one address to listen on and one upstream, or none.
+    pub fn new(listen: impl Into<String>, upstream: impl Into<Option<Upstream>>) -> Self {
         Self {
             listen: vec![listen.into()],
-            upstream,
+            upstream: upstream.into(),
+            routes: Vec::new(),
+            forward: None,
+            via: None,
             upstream_ca: Vec::new(),
             upstream_identity: None,
             upstream_name: None,
@@ -153,6 +175,12 @@ impl Config {
             steering: None,
         }
     }
+
+    /// Tells whether requests have to be looked at for where they go and how.
+    fn steers(&self) -> bool {
+        let idle = (self.steering.as_ref()).is_none_or(|steering| steering.is_idle());
+        !idle || !self.routes.is_empty() || self.forward.is_some() || self.via.is_some()
+    }
 }
 
 /// What stops a relay from starting.
@@ -163,6 +191,8 @@ pub enum Error {
         address: String,
         source: std::io::Error,
     },
+    #[error("cannot send requests to {to}: that is where this proxy listens")]
+    Loop { to: String },
     #[error("cannot read certificates from {path}")]
     Certificates {
         path: std::path::PathBuf,
@@ -211,7 +241,7 @@ impl Relay {
     /// Opens the listening ports and checks the TLS settings.
     pub async fn bind(mut config: Config) -> Result<Self, Error> {
         config.steering = config.steering.filter(|steering| !steering.is_idle());
-        if config.steering.is_some() && config.rules.is_none() {
+        if config.steers() && config.rules.is_none() {
             config.rules = Some(Arc::new(Board::new(verdict::Nobody)));
         }
         let secrets = (config.secrets.as_deref())
@@ -223,7 +253,7 @@ impl Relay {
                 })
             })
             .transpose()?;
-        let dialler = dial::Dialler::new(&config, secrets.clone())?;
+        let mut dialler = dial::Dialler::new(&config, secrets.clone())?;
         let acceptor = (config.serve_as.as_ref())
             .map(|who| tls::Acceptor::new(who, secrets))
             .transpose()?;
@@ -235,9 +265,16 @@ impl Relay {
             })?;
             listeners.extend(opened);
         }
-        let addresses = (listeners.iter())
+        let addresses: Vec<SocketAddr> = (listeners.iter())
             .filter_map(|listener| listener.local_addr().ok())
             .collect();
+        dialler.beside(addresses.clone());
+        let servers = (config.routes.iter()).map(|route| &route.to);
+        for to in servers.chain(&config.upstream) {
+            if dialler.leads_back(to).await {
+                return Err(Error::Loop { to: to.url() });
+            }
+        }
         Ok(Self {
             addresses,
             listeners,

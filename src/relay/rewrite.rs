@@ -65,6 +65,8 @@ pub struct Change {
     pub at: Range<usize>,
     pub before: String,
     pub after: Vec<u8>,
+    /// The new value is nobody's business.
+    pub secret: bool,
 }
 
 /// A field of a response that leads elsewhere, and the change that keeps the client here.
@@ -92,13 +94,40 @@ pub fn splice(head: &Head, changes: &[Change]) -> Bytes {
     Bytes::from(bytes)
 }
 
+/// In which form the target of a request is sent on.
+///
+/// RFC 9112 §3.2
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    #[default]
+    AsSent,
+    /// A path, as servers expect it.
+    Origin,
+    /// The whole URL, as proxies expect it.
+    Absolute,
+}
+
+/// How a request is sent on.
+#[derive(Clone, Copy, Debug)]
+pub struct Manner<'m> {
+    pub form: Form,
+    pub host: &'m HostField,
+    /// Fields that are for this proxy alone end here.
+    pub ends_here: bool,
+    /// The value of Proxy-Authorization for the proxy that gets the request.
+    pub credentials: Option<&'m str>,
+}
+
 /// Says what has to change in a request on its way to `upstream`.
-pub fn request(head: &Head, leaks: Leaks, host: &HostField, upstream: &Upstream) -> Vec<Change> {
+pub fn request(head: &Head, manner: &Manner<'_>, upstream: &Upstream) -> Vec<Change> {
     let mut changes = Vec::new();
-    if leaks == Leaks::Rewrite {
-        changes.extend(origin_form(head));
-    }
-    let name = match host {
+    changes.extend(match manner.form {
+        Form::AsSent => None,
+        Form::Origin => origin_form(head),
+        Form::Absolute => absolute_form(head, upstream),
+    });
+    for_proxies(head, manner, &mut changes);
+    let name = match manner.host {
         HostField::Keep => return changes,
         HostField::Upstream => upstream.authority(),
         HostField::Name(name) => name.clone(),
@@ -109,6 +138,81 @@ pub fn request(head: &Head, leaks: Leaks, host: &HostField, upstream: &Upstream)
         }
     }
     changes
+}
+
+/// Takes out what is for this proxy, and puts in what the next one wants.
+///
+/// RFC 9110 §7.6.1, §11.7.2; Proxy-Connection: RFC 9112 appendix C.2.2
+fn for_proxies(head: &Head, manner: &Manner<'_>, changes: &mut Vec<Change>) {
+    let replaces = manner.credentials.is_some();
+    for field in &head.fields {
+        let name = head.slice(&field.name);
+        let secret = name.eq_ignore_ascii_case(b"proxy-authorization");
+        let ends = secret || name.eq_ignore_ascii_case(b"proxy-connection");
+        if (ends && manner.ends_here) || (secret && replaces) {
+            changes.push(Change {
+                field: header::text(name),
+                at: line(head, field),
+                before: if secret {
+                    SECRET.to_owned()
+                } else {
+                    header::text(head.slice(&field.value))
+                },
+                after: Vec::new(),
+                secret,
+            });
+        }
+    }
+    if let Some(credentials) = manner.credentials
+        && let Some(at) = end_of_fields(head)
+    {
+        changes.push(Change {
+            field: "Proxy-Authorization".to_owned(),
+            at: at..at,
+            before: String::new(),
+            after: format!("Proxy-Authorization: {credentials}\r\n").into_bytes(),
+            secret: true,
+        });
+    }
+}
+
+/// Stands for credentials where people read.
+pub const SECRET: &str = "(credentials)";
+
+/// Returns where the whole line of a field lies, with its end.
+fn line(head: &Head, field: &Field) -> Range<usize> {
+    let rest = head.slice(&(field.value.end..head.raw.len()));
+    let length = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at.saturating_add(1));
+    field.name.start..field.value.end.saturating_add(length)
+}
+
+/// Returns where the empty line begins that ends a head.
+fn end_of_fields(head: &Head) -> Option<usize> {
+    let blank = if head.raw.ends_with(b"\r\n") { 2 } else { 1 };
+    head.raw.len().checked_sub(blank)
+}
+
+/// Makes a path one that a proxy expects, which has to know the server.
+///
+/// RFC 9112 §3.2.2, §3.2.4
+fn absolute_form(head: &Head, upstream: &Upstream) -> Option<Change> {
+    let Start::Request { target, .. } = &head.start else {
+        return None;
+    };
+    let sent = str::from_utf8(head.slice(target)).ok()?;
+    let scheme = if upstream.tls { "https" } else { "http" };
+    let path = match sent {
+        "*" => "",
+        path if path.starts_with('/') => path,
+        _ => return None,
+    };
+    Some(Change {
+        field: "request target".to_owned(),
+        at: target.clone(),
+        before: sent.to_owned(),
+        after: format!("{scheme}://{}{path}", upstream.authority()).into_bytes(),
+        secret: false,
+    })
 }
 
 /// Makes an absolute target one that a server expects: it would take a target with a host for the URL
@@ -137,6 +241,7 @@ fn origin_form(head: &Head) -> Option<Change> {
         at: target.clone(),
         before: text.to_owned(),
         after: after.into_bytes(),
+        secret: false,
     })
 }
 
@@ -258,9 +363,8 @@ pub fn closing(head: &Head) -> Option<Change> {
     if let Some(field) = field {
         return changed(head, &field.name, &field.value, b"close");
     }
-    let blank = if head.raw.ends_with(b"\r\n") { 2 } else { 1 };
-    let at = head.raw.len().checked_sub(blank)?;
-    let line: &[u8] = if blank == 2 {
+    let at = end_of_fields(head)?;
+    let line: &[u8] = if head.raw.ends_with(b"\r\n") {
         b"Connection: close\r\n"
     } else {
         b"Connection: close\n"
@@ -270,6 +374,7 @@ pub fn closing(head: &Head) -> Option<Change> {
         at: at..at,
         before: String::new(),
         after: line.to_vec(),
+        secret: false,
     })
 }
 
@@ -281,6 +386,7 @@ fn changed(head: &Head, name: &Range<usize>, at: &Range<usize>, after: &[u8]) ->
         at: at.clone(),
         before: header::text(before),
         after: after.to_vec(),
+        secret: false,
     })
 }
 
@@ -297,7 +403,7 @@ pub fn asked(head: &Head, tls: bool, local: Option<std::net::SocketAddr>) -> Opt
 }
 
 /// Takes `host[:port]` apart; the host keeps its brackets. `None` where it is neither.
-fn parts(authority: &str) -> Option<(&str, Option<u16>)> {
+pub(super) fn parts(authority: &str) -> Option<(&str, Option<u16>)> {
     let (host, port) = if authority.starts_with('[') {
         let end = authority.find(']')?.saturating_add(1);
         let (host, rest) = authority.split_at_checked(end)?;
@@ -321,7 +427,7 @@ fn parts(authority: &str) -> Option<(&str, Option<u16>)> {
 }
 
 /// Takes the brackets off.
-fn bare(host: &str) -> &str {
+pub(super) fn bare(host: &str) -> &str {
     host.trim_start_matches('[').trim_end_matches(']')
 }
 

@@ -63,19 +63,6 @@ pub(super) struct Wanted<'w> {
     pub(super) is_ping: bool,
 }
 
-/// A server that is not the upstream, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Target {
-    pub(super) to: Upstream,
-    key: Key,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Key {
-    Session(String),
-    Path(IpAddr, String),
-}
-
 impl Steering {
     /// Makes one that remembers nothing yet.
     pub fn new(leaks: Leaks, host: HostField) -> Self {
@@ -160,28 +147,25 @@ impl Steering {
     }
 
     /// Says where a request goes; `None`: to the upstream.
-    pub(super) fn find(&self, wanted: Wanted<'_>, now: Instant) -> Option<Target> {
+    pub(super) fn find(&self, wanted: Wanted<'_>, now: Instant) -> Option<Upstream> {
         let mut memory = self.memory();
         let Wanted { client, path, .. } = wanted;
         if let Some(session) = wanted.session
             && let Some(to) = live(&mut memory.sessions, &session.to_owned(), now, |_| true)
         {
-            let key = Key::Session(session.to_owned());
-            return Some(Target { to, key });
+            return Some(to);
         }
         let fits = |route: &Route| !route.pings || wanted.is_ping;
-        let to = live(&mut memory.paths, &(client, path.to_owned()), now, fits)?;
-        let key = Key::Path(client, path.to_owned());
-        Some(Target { to, key })
+        live(&mut memory.paths, &(client, path.to_owned()), now, fits)
     }
 
     /// Takes note whether a server could be reached: where the client was given a time after which it
     /// returns to its first host, it is that of this memory that runs.
-    pub(super) fn dialled(&self, target: &Target, reached: bool, now: Instant) {
+    pub(super) fn dialled(&self, target: &Upstream, reached: bool, now: Instant) {
         let mut memory = self.memory();
         let Memory { sessions, paths } = &mut *memory;
         for route in sessions.values_mut().chain(paths.values_mut()) {
-            if route.to == target.to {
+            if route.to == *target {
                 route.failing = if reached {
                     None
                 } else {
@@ -255,7 +239,7 @@ mod tests {
         session: Option<&str>,
         is_ping: bool,
         now: Instant,
-    ) -> Option<Target> {
+    ) -> Option<Upstream> {
         let wanted = Wanted {
             client: CLIENT,
             session,
@@ -276,11 +260,8 @@ mod tests {
     fn a_session_and_its_pings_go_to_the_host_that_was_told() {
         let now = tap::now();
         let steering = told(None, now);
-        assert_eq!(
-            found(&steering, Some("s"), false, now).unwrap().to,
-            host("node")
-        );
-        assert_eq!(found(&steering, None, true, now).unwrap().to, host("node"));
+        assert_eq!(found(&steering, Some("s"), false, now), Some(host("node")));
+        assert_eq!(found(&steering, None, true, now), Some(host("node")));
         assert_eq!(found(&steering, None, false, now), None, "Create-Session");
         assert_eq!(found(&steering, Some("t"), false, now), None);
         assert!(steering.forget("s", CLIENT, "/f"));

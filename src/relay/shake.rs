@@ -38,32 +38,41 @@ pub(super) struct Beginning<'a> {
     pub(super) tap: &'a Tap,
     /// By which of our addresses the client reached us.
     pub(super) local: IpAddr,
+    /// Whether plain HTTP is as usual here as TLS.
+    pub(super) either: bool,
     /// How long all of it may take.
     pub(super) limit: Duration,
     pub(super) stop: &'a CancellationToken,
 }
 
 impl Beginning<'_> {
-    /// Takes the connection as what it turns out to be; `fault` goes wrong if it is TLS. `None`: it is
-    /// over, and its end is among the events.
+    /// Takes the connection as what it turns out to be; `fault` goes wrong if it is TLS, for `host` if the
+    /// client does not say for whom. Also returns whom it says. `None`: it is over, and its end is among the
+    /// events.
     pub(super) async fn open(
         &self,
         acceptor: &Acceptor,
         stream: TcpStream,
         fault: Option<TlsFault>,
-    ) -> Option<Socket> {
+        host: Option<&str>,
+    ) -> Option<(Socket, Option<String>)> {
         let deadline = tap::now() + self.limit;
         match self.unless_cut(deadline, first_byte(&stream)).await {
             Ok(Some(HANDSHAKE)) => {}
-            Ok(None) => return Some(Socket::Plain(stream)),
+            Ok(None) => return Some((Socket::Plain(stream), None)),
             Ok(Some(_)) => {
-                let mut text =
-                    "This client speaks without TLS on a port that offers it.".to_owned();
-                if fault.is_some() {
-                    text.push_str(" The handshake that a rule was to break does not take place.");
+                let mut text = String::new();
+                if !self.either {
+                    text.push_str("This client speaks without TLS on a port that offers it. ");
                 }
-                self.tap.note(Leg::Client, text, Fact::Other).await;
-                return Some(Socket::Plain(stream));
+                if fault.is_some() {
+                    text.push_str("The handshake that a rule was to break does not take place.");
+                }
+                if !text.is_empty() {
+                    let text = text.trim_end().to_owned();
+                    self.tap.note(Leg::Client, text, Fact::Other).await;
+                }
+                return Some((Socket::Plain(stream), None));
             }
             Err(cut) => {
                 self.end(Wire::new(stream), cut).await;
@@ -71,13 +80,13 @@ impl Beginning<'_> {
             }
         }
         let wire = Wire::new(stream);
-        let shake = acceptor.accept_tls(wire.clone(), self.local, fault);
+        let shake = acceptor.accept_tls(wire.clone(), self.local, host, fault);
         let shaken = self.unless_cut(deadline, shake).await;
         match shaken.and_then(|done| done.map_err(|failed| Cut::Failed(Box::new(failed)))) {
             Ok(accepted) => {
                 let note = accepted.note;
                 self.tap.note(Leg::Client, note.text, note.fact).await;
-                Some(accepted.stream)
+                Some((accepted.stream, accepted.server_name))
             }
             Err(cut) => {
                 self.end(wire, cut).await;
@@ -95,6 +104,11 @@ impl Beginning<'_> {
             done = timeout_at(deadline, work) => done.map_err(|_| Cut::TooLate),
             () = self.stop.cancelled() => Err(Cut::Stopped),
         }
+    }
+
+    /// Closes the connection because the proxy stops.
+    pub(super) async fn stopped(&self, wire: Wire) {
+        self.end(wire, Cut::Stopped).await;
     }
 
     /// Says why nothing comes of the connection, and closes it.
@@ -128,7 +142,7 @@ impl Beginning<'_> {
     }
 
     /// Closes first, and lets the client read what it was told.
-    async fn hang_up(&self, mut wire: Wire) {
+    pub(super) async fn hang_up(&self, mut wire: Wire) {
         if wire.shutdown().await.is_err() {
             return self.closed(Direction::ToServer, Close::Reset).await;
         }
@@ -149,7 +163,7 @@ impl Beginning<'_> {
         }
     }
 
-    async fn closed(&self, direction: Direction, how: Close) {
+    pub(super) async fn closed(&self, direction: Direction, how: Close) {
         self.tap.closed(Leg::Client, direction, how).await;
     }
 }

@@ -15,11 +15,13 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::Config;
+use super::forward::Preface;
 use super::perform::{Ruled, part};
 use super::stream::Stream;
 use super::tap::{self, Tap};
-use super::watch::Watch;
+use super::watch::{Found, Watch};
 use crate::event::{Close, Direction, Fact, Leg};
+use crate::wire;
 
 /// How long bytes that were just written get before a reset follows them: a reset discards what the
 /// system has not sent yet, and the other end may discard what its program has not read yet.
@@ -162,6 +164,14 @@ impl<'a> State<'a> {
             }),
             changed: Notify::new(),
         }
+    }
+
+    /// Takes note of what was said on the client's leg before.
+    pub(super) fn resume(&self, preface: &Preface) {
+        let mut found = Found::default();
+        let watch = &mut self.books().watch;
+        watch.feed(wire::Stream::Requests, &preface.to_server, &mut found);
+        watch.feed(wire::Stream::Responses, &preface.to_client, &mut found);
     }
 
     /// Tells whoever waits in [`Self::until`] to look again.

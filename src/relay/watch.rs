@@ -75,6 +75,11 @@ impl Watch {
                     }
                     sight.heads = sight.heads.saturating_add(1);
                     sight.tunnel = *framing == Framing::Tunnel;
+                    if sight.tunnel && stream == Stream::Responses {
+                        // What is said in it is another conversation.
+                        self.requests.tunnel = true;
+                        self.requests.heads = 0;
+                    }
                 }
                 Item::Malformed { what, .. } => sight.malformed = Some(*what),
                 Item::Data { offset, len } => content(found, *offset, *len),

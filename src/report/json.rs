@@ -3,6 +3,7 @@
 //! The fields are a contract with other programs (docs/json.md); they may grow, a rename needs a line
 //! in CHANGELOG. Readers ignore fields that they do not know.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -29,6 +30,12 @@ pub struct Ready {
     /// Where the relay dials; absent for a program that has no upstream.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream: Option<String>,
+    /// Servers by the host that requests for them name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub routes: BTreeMap<String, String>,
+    /// Whether clients may name the server themselves.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub forward: bool,
     /// The capture being written, if any.
     pub capture: Option<String>,
     /// The seed of the fault rules, if any are loaded.

@@ -16,8 +16,9 @@ pub enum Framing {
     Chunked,
     /// Everything until the sender ends the stream.
     UntilClose,
-    /// The connection is something else from here on (CONNECT 2xx, 101), or the framing has two readings
-    /// ([`super::Malformed::Ambiguous`] follows): nothing behind this head is read as HTTP.
+    /// The connection is something else from here on (101), or the framing has two readings
+    /// ([`super::Malformed::Ambiguous`] follows): nothing behind this head is read as HTTP. Or it is a tunnel
+    /// (2xx to CONNECT): what comes then is read as HTTP where it begins like that.
     Tunnel,
 }
 

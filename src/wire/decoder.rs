@@ -260,6 +260,22 @@ impl Decoder {
         }
     }
 
+    /// Takes note that a tunnel begins after what was read so far: HTTP may be spoken in it, too.
+    ///
+    /// RFC 9110 §9.3.6
+    pub(super) fn tunnel(&mut self, items: &mut Vec<Item>) {
+        match &mut self.state {
+            State::Head(scan) if !scan.begun => *scan = HeadScan::tunnel(),
+            State::Stray(_) => self.retire(items),
+            _ => {}
+        }
+    }
+
+    /// Tells whether a tunnel has begun, and nothing that is certain to be HTTP in it.
+    pub(super) fn is_tunnel(&self) -> bool {
+        matches!(&self.state, State::Head(scan) if scan.tunnel && !scan.begun)
+    }
+
     /// Ends a body that has no length, because the peer has begun the next message. The same for a
     /// body that has a length but has not begun, if there may be none.
     pub(super) fn next_message(&mut self, items: &mut Vec<Item>) {

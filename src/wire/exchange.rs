@@ -244,6 +244,7 @@ impl Conversation {
                 // The first response that comes is still the answer to this one.
                 Malformed::HeadTooLong | Malformed::Chunk => self.last = true,
             },
+            Item::Opaque { .. } => self.last = true,
             _ => {}
         }
         exchange
@@ -289,7 +290,11 @@ impl Conversation {
                     self.withdraw(exchange);
                 }
                 if *framing == Framing::Tunnel {
-                    self.response_opaque(seen);
+                    if self.responses.is_opaque() {
+                        self.response_opaque(seen);
+                    } else {
+                        self.drive(Stream::Requests, Decoder::tunnel, seen);
+                    }
                 }
             }
             Item::Malformed { what, .. } => match what {
@@ -303,6 +308,12 @@ impl Conversation {
                 _ => {}
             },
             Item::Absent { .. } if !begun => self.responses_missed(),
+            // In a tunnel the server may speak first.
+            Item::Opaque { .. } if self.requests.is_tunnel() => self.response_opaque(seen),
+            Item::Opaque { .. } => {
+                self.unpaired = true;
+                self.waiting = VecDeque::new();
+            }
             Item::Stray { .. } if self.joining => self.waiting.clear(),
             _ => {}
         }

@@ -18,6 +18,8 @@ pub(super) const HEAD_MAX: usize = 1 << 20;
 pub(super) struct HeadScan {
     /// No message came before: what is no start line is another protocol.
     pub(super) first: bool,
+    /// A tunnel begins here: what is no start line is what the tunnel is for.
+    pub(super) tunnel: bool,
     /// It is certain that a message has begun.
     pub(super) begun: bool,
     started: bool,
@@ -49,6 +51,14 @@ impl HeadScan {
     pub(super) fn due(first: bool) -> Self {
         Self {
             first,
+            ..Self::default()
+        }
+    }
+
+    /// Starts the search where a tunnel begins, in which HTTP may be spoken or anything else.
+    pub(super) fn tunnel() -> Self {
+        Self {
+            tunnel: true,
             ..Self::default()
         }
     }

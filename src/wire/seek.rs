@@ -67,6 +67,12 @@ impl Decoder {
                         items.push(Item::Stray { offset, len });
                         return (done.saturating_add(length), false);
                     }
+                    Step::NoStart if scan.tunnel => {
+                        let len = rest.len() as u64;
+                        items.push(Item::Opaque { offset, len });
+                        self.state = State::Opaque;
+                        return (buffer.len(), false);
+                    }
                     Step::NoStart if scan.first => {
                         self.blind(offset, Malformed::NotHttp, rest.len(), items);
                         return (buffer.len(), false);
@@ -165,6 +171,10 @@ impl Decoder {
             }
             Framing::Chunked => self.state = State::Chunked(Chunks::new()),
             Framing::UntilClose => self.state = State::UntilClose,
+            Framing::Tunnel if self.answering == Answering::Connect => {
+                self.end(end, Ending::Complete, items);
+                self.tunnel(items);
+            }
             Framing::Tunnel => {
                 self.retired = true;
                 self.end(end, Ending::Complete, items);

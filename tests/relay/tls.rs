@@ -46,8 +46,8 @@ fn authority(names: &[&str]) -> (TempDir, PathBuf, TlsAcceptor) {
 /// Starts a relay towards `https://host`, trusting `ca`.
 async fn start(host: &str, ca: Vec<PathBuf>) -> (Running, TcpListener) {
     Running::start(|config| {
-        config.upstream.tls = true;
-        host.clone_into(&mut config.upstream.host);
+        config.upstream.as_mut().unwrap().tls = true;
+        host.clone_into(&mut config.upstream.as_mut().unwrap().host);
         config.upstream_ca = ca;
     })
     .await
@@ -138,7 +138,7 @@ async fn files_without_a_certificate_are_refused() {
     std::fs::write(&path, "no certificate here\n").unwrap();
     for path in [path, dir.path().join("absent.pem")] {
         let mut config = Config::new("127.0.0.1:0", upstream(1));
-        config.upstream.tls = true;
+        config.upstream.as_mut().unwrap().tls = true;
         config.upstream_ca = vec![path.clone()];
         let error = Relay::bind(config).await.unwrap_err();
         assert!(matches!(&error, Error::Certificates { path: found, .. } if *found == path));

@@ -20,7 +20,7 @@ async fn with(serve_as: &ServeAs, client: &Client, fault: TlsFault) -> (Error, S
         let (stream, _) = listener.accept().await.unwrap();
         let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
         acceptor
-            .accept_tls(Wire::new(stream), local, Some(fault))
+            .accept_tls(Wire::new(stream), local, None, Some(fault))
             .await
     };
     let theirs = async {

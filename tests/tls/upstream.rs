@@ -15,7 +15,7 @@ use crate::support::{ACK, Client, PING, TestCa, local, note, up};
 /// Starts a relay towards `https://server.test` at 127.0.0.1.
 async fn start(change: impl FnOnce(&mut Config)) -> (Running, TcpListener) {
     Running::start(|config| {
-        config.upstream.tls = true;
+        config.upstream.as_mut().unwrap().tls = true;
         config.upstream_name = Some("server.test".to_owned());
         change(config);
     })
@@ -163,7 +163,7 @@ async fn an_expired_authority_or_a_wrong_pair_stops_the_start() {
     let one = ca.sign("one.test", |_| {});
     let bind = async |change: &dyn Fn(&mut Config)| {
         let mut config = Config::new("127.0.0.1:0", place(1));
-        config.upstream.tls = true;
+        config.upstream.as_mut().unwrap().tls = true;
         change(&mut config);
         Relay::bind(config).await.unwrap_err()
     };

@@ -123,6 +123,85 @@ fn a_tunnel_is_opaque_both_ways() {
 }
 
 #[test]
+fn a_tunnel_is_read_as_http_where_http_begins_in_it() {
+    expect(
+        &[
+            c("CONNECT h:80 HTTP/1.1\r\n\r\n"),
+            s("HTTP/1.1 200 Yes\r\n\r\n"),
+            c(GET),
+            s(OK),
+            c("\u{16}\u{3}"),
+        ],
+        "> 0 begin
+         > 0 head CONNECT h:80 (none)
+         > 0 end Complete
+         < 0 begin
+         < 0 head 200 (tunnel)
+         < 0 end Complete
+         > 1 begin
+         > 1 head GET /a (none)
+         > 1 end Complete
+         < 1 begin
+         < 1 head 200 (length 0)
+         < 1 end Complete
+         > - stray 2",
+    );
+}
+
+#[test]
+fn a_request_that_did_not_wait_for_its_tunnel_is_in_it() {
+    expect(
+        &[
+            c("CONNECT h:80 HTTP/1.1\r\n\r\n"),
+            c(GET),
+            s("HTTP/1.1 200 Yes\r\n\r\n"),
+            s(OK),
+        ],
+        "> 0 begin
+         > 0 head CONNECT h:80 (none)
+         > 0 end Complete
+         > 1 begin
+         > 1 head GET /a (none)
+         > 1 end Complete
+         < 0 begin
+         < 0 head 200 (tunnel)
+         < 0 end Complete
+         < 1 begin
+         < 1 head 200 (length 0)
+         < 1 end Complete",
+    );
+}
+
+#[test]
+fn in_a_tunnel_either_end_may_begin_with_something_else() {
+    let tunnel = "> 0 begin
+                  > 0 head CONNECT h:25 (none)
+                  > 0 end Complete
+                  < 0 begin
+                  < 0 head 200 (tunnel)
+                  < 0 end Complete
+                  ";
+    let begun = [
+        c("CONNECT h:25 HTTP/1.1\r\n\r\n"),
+        s("HTTP/1.1 200 Yes\r\n\r\n"),
+    ];
+    let [connect, yes] = begun;
+    expect(
+        &[
+            connect.clone(),
+            yes.clone(),
+            s("220 mail"),
+            c("EHLO me\r\n"),
+        ],
+        &format!("{tunnel}< - opaque 8\n> - opaque 9"),
+    );
+    expect(
+        &[connect, yes, c("\u{16}\u{3}\u{1}"), s("\u{16}\u{3}")],
+        &format!("{tunnel}> - opaque 3\n< - opaque 2"),
+    );
+}
+
+#[test]
 fn a_refused_connect_is_an_ordinary_exchange() {
     expect(
         &[

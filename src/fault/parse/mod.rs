@@ -22,7 +22,7 @@ use super::rule::RuleSet;
 use form::{RuleForm, RulesForm};
 use reader::Reader;
 
-/// What is wrong with a rules file, and where.
+/// What is wrong with a file in TOML, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{line}:{column}: {text}")]
 pub struct Error {
@@ -36,6 +36,25 @@ pub struct Error {
     pub text: String,
     /// What is allowed, or the nearest name; may be empty.
     pub hint: String,
+}
+
+impl Error {
+    /// Says what is wrong at a place of `text`, in bytes.
+    pub fn at(
+        text: &str,
+        at: std::ops::Range<usize>,
+        what: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        let (line, column) = place::line_column(text, at.start);
+        Self {
+            line,
+            column,
+            length: place::length(text, &at),
+            text: what.into(),
+            hint: hint.into(),
+        }
+    }
 }
 
 /// Longest rules file, in bytes: far more than anybody writes.

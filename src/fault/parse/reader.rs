@@ -166,14 +166,7 @@ impl<'t> Reader<'t> {
     ) {
         let at = self.fixed.clone().unwrap_or(at);
         self.blamed.push(at.start);
-        let (line, column) = place::line_column(self.text, at.start);
-        self.errors.push(Error {
-            line,
-            column,
-            length: place::length(self.text, &at),
-            text: text.into(),
-            hint: hint.into(),
-        });
+        self.errors.push(Error::at(self.text, at, text, hint));
     }
 
     /// Tells that something is missing at a place, unless what stands there was said to be wrong: it may

@@ -14,7 +14,10 @@ use crate::event::{Close, ConnId, Direction, Fact, Leg};
 use crate::fault::rule::{TlsFault, Way};
 use crate::fault::verdict::{Client, Deed};
 use crate::fault::{Moment, Stage, Verdict};
+use crate::relay::Upstream;
 use crate::relay::board::Board;
+use crate::relay::destination::Approach;
+use crate::relay::forward::Preface;
 use crate::relay::state::at;
 use crate::relay::stream::Stream;
 use crate::relay::tap::{self, Tap};
@@ -26,9 +29,11 @@ pub(in crate::relay) struct Entry {
     pub(super) paces: Vec<(Way, Pace)>,
     /// What is to go wrong in the handshake.
     pub(in crate::relay) tls: Option<TlsFault>,
-    /// Where the client connected to, and whether it speaks TLS.
-    pub(in crate::relay) local: Option<SocketAddr>,
-    pub(in crate::relay) secure: bool,
+    pub(in crate::relay) approach: Approach,
+    /// What was said before.
+    pub(in crate::relay) preface: Preface,
+    /// The server that the connection leads to already.
+    pub(in crate::relay) target: Option<Upstream>,
 }
 
 impl Default for Entry {
@@ -46,8 +51,9 @@ impl Entry {
             client,
             paces: Vec::new(),
             tls: None,
-            local: None,
-            secure: false,
+            approach: Approach::default(),
+            preface: Preface::default(),
+            target: None,
         }
     }
 }

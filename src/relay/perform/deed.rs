@@ -37,7 +37,7 @@ impl<F: Stream, C: Stream, D: Dial> Flow<'_, F, C, D> {
             Deed::Flip(mask) => self.passage.flip(mask),
             Deed::Truncate => self.passage.fate = Fate::Withhold,
             Deed::Note(text) => self.note(text).await,
-            Deed::Respond(bytes) => self.respond(bytes, &step.rule).await?,
+            Deed::Respond(bytes) => self.respond(bytes, format!("rule {}", step.rule)).await?,
             Deed::Reset(_) | Deed::Close(_) => {
                 if let Some(over) = ends::over(&step.deed) {
                     return Err(Stop::End(over));
@@ -190,7 +190,8 @@ impl<F: Stream, C: Stream, D: Dial> Flow<'_, F, C, D> {
             }
             Some(Release::Respond(bytes)) => {
                 self.note("Answered by the operator.".to_owned()).await;
-                return self.respond(bytes, "").await;
+                let why = "the operator says so".to_owned();
+                return self.respond(bytes, why).await;
             }
             Some(Release::Kill) => ("Ended by the operator.", Some(Stop::End(Over::Cut))),
         };

@@ -53,10 +53,10 @@ impl<F: Stream, C: Stream, D: Dial> Flow<'_, F, C, D> {
             }
             ruled.settle(exchange, |deal| deal.whole = true);
         });
-        let Some((bytes, rule)) = passage.answer else {
+        let Some((bytes, why)) = passage.answer else {
             return Ok(());
         };
-        self.answer(exchange, bytes, &rule).await?;
+        self.answer(exchange, bytes, why).await?;
         if passage.severed {
             return Err(Stop::End(Over::Ruled {
                 client: Close::Fin,
@@ -98,12 +98,12 @@ impl<F: Stream, C: Stream, D: Dial> Flow<'_, F, C, D> {
         }
     }
 
-    /// Decides that a request or a response is answered by us.
-    pub(super) async fn respond(&mut self, bytes: Bytes, rule: &str) -> Result<(), Stop> {
+    /// Decides that a request or a response is answered by us; `why` is a clause.
+    pub(super) async fn respond(&mut self, bytes: Bytes, why: String) -> Result<(), Stop> {
         let exchange = self.passage.exchange;
         self.passage.fate = Fate::Withhold;
         if !self.is_to_server() {
-            return self.answer(exchange, bytes, rule).await;
+            return self.answer(exchange, bytes, why).await;
         }
         // What went on already cannot be taken back: the server waits for the rest in vain.
         self.passage.severed = self.link.ruled(|ruled| {
@@ -112,9 +112,9 @@ impl<F: Stream, C: Stream, D: Dial> Flow<'_, F, C, D> {
             begun
         });
         if self.passage.expects && !self.passage.severed {
-            return self.answer(exchange, bytes, rule).await;
+            return self.answer(exchange, bytes, why).await;
         }
-        self.passage.answer = Some((bytes, rule.to_owned()));
+        self.passage.answer = Some((bytes, why));
         Ok(())
     }
 
@@ -123,7 +123,7 @@ impl<F: Stream, C: Stream, D: Dial> Flow<'_, F, C, D> {
         &mut self,
         exchange: Option<u64>,
         bytes: Bytes,
-        rule: &str,
+        reason: String,
     ) -> Result<(), Stop> {
         let state = self.link.state;
         if self.is_to_server() {
@@ -134,13 +134,8 @@ impl<F: Stream, C: Stream, D: Dial> Flow<'_, F, C, D> {
             }
         }
         let status = status(&bytes).unwrap_or_default();
-        let by = if rule.is_empty() {
-            "the operator says so".to_owned()
-        } else {
-            format!("rule {rule}")
-        };
-        let text = format!("The proxy answers {status} itself: {by}.");
-        let fact = Fact::Answered { status, reason: by };
+        let text = format!("The proxy answers {status} itself: {reason}.");
+        let fact = Fact::Answered { status, reason };
         state.tap.note(Leg::Client, text, fact).await;
         let run = Run {
             bytes,

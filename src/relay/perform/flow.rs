@@ -126,16 +126,20 @@ impl<'l, F: Stream, C: Stream, D: Dial> Flow<'l, F, C, D> {
     ) -> Result<(), Stop> {
         let (start, raw) = (head.offset, head.raw.clone());
         let fresh = start >= self.cursor;
-        let steered = self.steer(exchange, &head, fresh);
+        let mut steered = self.steer(exchange, &head, fresh);
+        let refusal = steered.refusal.take();
         let kept = (!steered.is_nothing()).then(|| head.clone());
         let decided = if self.is_to_server() {
-            self.asked(exchange, head, framing, fresh)
+            self.asked(exchange, head, framing, fresh && refusal.is_none())
         } else {
             self.answered(exchange, &head, framing, fresh)
         };
         let (passage, verdict) = match decided {
             Decided::Pass(passage)
-                if self.passage.is_plain() && passage.is_plain() && steered.is_nothing() =>
+                if self.passage.is_plain()
+                    && passage.is_plain()
+                    && steered.is_nothing()
+                    && refusal.is_none() =>
             {
                 self.passage = passage;
                 return Ok(());
@@ -157,6 +161,10 @@ impl<'l, F: Stream, C: Stream, D: Dial> Flow<'l, F, C, D> {
             let note = receipt.note();
             let tap = &self.link.state.tap;
             tap.note(Leg::Client, note.text, note.fact).await;
+        }
+        if let Some((answer, why)) = refusal {
+            self.passage.touched = true;
+            self.respond(answer, why).await?;
         }
         self.begin_again();
         while let Some(step) = self.passage.due(true) {
@@ -315,8 +323,7 @@ impl<'l, F: Stream, C: Stream, D: Dial> Flow<'l, F, C, D> {
             Stop::Unreachable(error) => {
                 let client = self.link.client;
                 let target = self.link.ruled(|ruled| ruled.target.clone());
-                let name =
-                    target.map_or_else(|| self.link.dialler.name(), |target| target.to.url());
+                let name = target.map_or_else(|| self.link.dialler.name(), |target| target.url());
                 connection::refuse(state, client, self.intake, end.is_some(), &name, &error).await;
             }
         }

@@ -35,12 +35,13 @@ mod steer;
 
 pub(super) use connect::{Entry, Newcomer, connect, decide};
 
+use super::Upstream;
 use super::answer::DialError;
 use super::board::Board;
 use super::connection::{self, Written};
-use super::dial::Dial;
+use super::destination::Approach;
+use super::dial::{Dial, Dialled};
 use super::intake::{Intake, Run};
-use super::routes::Target;
 use super::state::{Over, Side, State};
 use super::stream::Stream;
 use super::tap;
@@ -64,9 +65,9 @@ pub(super) struct Desk<'b> {
     client: Client,
     paces: Vec<(Way, Pace)>,
     kill: CancellationToken,
-    /// Where the client connected to, and whether inside TLS.
-    local: Option<std::net::SocketAddr>,
-    secure: bool,
+    approach: Approach,
+    /// The server that the connection leads to already.
+    target: Option<Upstream>,
 }
 
 impl<'b> Desk<'b> {
@@ -79,8 +80,8 @@ impl<'b> Desk<'b> {
             client: entry.client,
             paces: entry.paces,
             kill: board.enter(conn),
-            local: entry.local,
-            secure: entry.secure,
+            approach: entry.approach,
+            target: entry.target,
         }
     }
 
@@ -113,7 +114,7 @@ pub(super) struct Ruled {
     /// The stage `close` is over.
     parted: bool,
     /// The server to dial instead of the upstream.
-    target: Option<Target>,
+    target: Option<Upstream>,
 }
 
 /// A request of the client whose exchange is not over.
@@ -208,18 +209,25 @@ struct Link<'l, C: Stream, D: Dial> {
     upstream: &'l OnceLock<Side<D::Stream>>,
 }
 
-/// Relays both ways as the board decides. Returns the upstream, if any.
+/// Relays both ways as the board decides, from the client's `requests` on and with the server that is there
+/// already. Returns the upstream, if any.
 pub(super) async fn converse<C: Stream, D: Dial>(
     state: &State<'_>,
     client: &Side<C>,
     dialler: &D,
     desk: &Desk<'_>,
+    (requests, opened): (Intake, Option<Dialled<D::Stream>>),
 ) -> Option<Side<D::Stream>> {
     state.books().ruled = Some(Box::new(Ruled {
         paces: desk.paces.clone(),
+        target: desk.target.clone(),
         ..Ruled::default()
     }));
     let upstream = OnceLock::new();
+    if let Some(opened) = opened {
+        let side = connection::opened_at(state, tap::now(), opened).await;
+        upstream.get_or_init(|| side);
+    }
     let link = Link {
         state,
         desk,
@@ -227,7 +235,7 @@ pub(super) async fn converse<C: Stream, D: Dial>(
         dialler,
         upstream: &upstream,
     };
-    let requests = Flow::new(&link, client, Intake::ruled(Leg::Client));
+    let requests = Flow::new(&link, client, requests);
     let responses = async {
         if let Some(from) = state.until(|| upstream.get()).await {
             let intake = Intake::ruled(Leg::Upstream);
@@ -252,8 +260,7 @@ impl<C: Stream, D: Dial> Link<'_, C, D> {
         }
         let dialled = tap::now();
         let target = self.ruled(|ruled| ruled.target.clone());
-        let to = target.as_ref().map(|target| &target.to);
-        let opened = connection::dial(self.state, self.client, self.dialler, to)
+        let opened = connection::dial(self.state, self.client, self.dialler, target.as_ref())
             .await
             .ok_or(Stop::Over)?;
         self.dialled(target.as_ref(), opened.is_ok());

@@ -41,7 +41,7 @@ pub(super) struct Passage {
     pub(super) expects: bool,
     /// A part of it went to the server, the rest will not.
     pub(super) severed: bool,
-    /// What the client is answered when the request is over, and the rule that says so.
+    /// What the client is answered when the request is over, and why.
     pub(super) answer: Option<(Bytes, String)>,
     /// The client does not get it.
     pub(super) lost: Option<Lost>,

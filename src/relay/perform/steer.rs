@@ -13,12 +13,13 @@ use super::{Ruled, Stop};
 use crate::bits::header;
 use crate::bits::packet::{self, Packet};
 use crate::event::{Close, Direction, Fact, LeakFact, Leg, Note, RewriteFact};
+use crate::relay::credentials::Credentials;
 use crate::relay::dial::Dial;
-use crate::relay::rewrite::{self, Asked, Change, HostField, Lead, Leaks};
-use crate::relay::routes::{Steering, Target, Wanted};
+use crate::relay::rewrite::{self, Asked, Change, Form, HostField, Lead, Leaks, Manner};
+use crate::relay::routes::{Steering, Wanted};
 use crate::relay::state::Over;
 use crate::relay::stream::Stream;
-use crate::relay::{Upstream, tap};
+use crate::relay::{Upstream, answer, destination, forward, tap};
 use crate::timeline::place;
 use crate::wire::{self, Head};
 
@@ -27,10 +28,12 @@ use crate::wire::{self, Head};
 pub(super) struct Steered {
     changes: Vec<Change>,
     leads: Vec<Lead>,
-    /// The request goes there instead of the upstream.
-    target: Option<Target>,
+    /// The request goes there; `None`: to the upstream.
+    target: Option<Upstream>,
     /// The connection leads to another server than the one that the request is for.
     misplaced: bool,
+    /// The request goes nowhere: what its client is answered, and why.
+    pub(super) refusal: Option<(Bytes, String)>,
     /// The session that the response tells to go on elsewhere, and after how long without it the client
     /// returns.
     session: Option<String>,
@@ -66,42 +69,100 @@ impl<F: Stream, C: Stream, D: Dial> Flow<'_, F, C, D> {
     }
 
     /// The server at the other end of the connection.
-    fn beyond(&self) -> Upstream {
+    fn beyond(&self) -> Option<Upstream> {
         let target = self.link.ruled(|ruled| ruled.target.clone());
-        target.map_or_else(
-            || self.link.state.config.upstream.clone(),
-            |target| target.to,
-        )
+        target.or_else(|| self.link.state.config.upstream.clone())
     }
 
     /// Looks at a head. `exchange` is the client's number of it.
     pub(super) fn steer(&self, exchange: Option<u64>, head: &Head, fresh: bool) -> Steered {
+        let steers = fresh && self.link.state.config.steers();
         match self.steering() {
-            Some(steering) if fresh && self.is_to_server() => self.steer_request(steering, head),
-            Some(steering) if fresh => self.steer_response(steering, exchange, head),
+            _ if steers && self.is_to_server() => self.steer_request(head),
+            Some(steering) if steers => self.steer_response(steering, exchange, head),
             _ => Steered::default(),
         }
     }
 
-    fn steer_request(&self, steering: &Steering, head: &Head) -> Steered {
-        let mut steered = Steered::default();
-        if steering.remembers() {
-            let request = self.read(head);
-            let wanted = Wanted {
-                client: self.link.desk.client.address.ip(),
-                session: request.session.as_deref(),
-                path: &request.path,
-                is_ping: request.packet == Some(Packet::Ping),
+    fn steer_request(&self, head: &Head) -> Steered {
+        let (config, approach) = (&self.link.state.config, &self.link.desk.approach);
+        let is_forward = destination::is_forward(config, approach, head);
+        if let Some(refusal) = self.refuse(head, is_forward) {
+            return Steered {
+                refusal: Some(refusal),
+                ..Steered::default()
             };
-            steered.target = steering.find(wanted, tap::now());
         }
-        let to = (steered.target.as_ref()).map_or_else(
-            || self.link.state.config.upstream.clone(),
-            |target| target.to.clone(),
-        );
-        steered.misplaced = self.is_misplaced(&to);
-        steered.changes = rewrite::request(head, steering.leaks, &steering.host, &to);
-        steered
+        // A client of a forward proxy follows every field by itself, through the proxy.
+        let led = self.led(head).filter(|_| !is_forward);
+        let to = match led.map_or_else(|| destination::of(config, approach, head), Ok) {
+            Ok(to) => to,
+            Err(nowhere) => {
+                return Steered {
+                    refusal: Some(forward::lost(config, &nowhere)),
+                    ..Steered::default()
+                };
+            }
+        };
+        let steering = self.steering();
+        let leaks = steering.map_or(Leaks::Pass, |steering| steering.leaks);
+        // In a tunnel of the proxy behind nobody but the server listens.
+        let tunnelled = to.tls || self.link.desk.target.is_some();
+        let via = config.via.as_ref().filter(|_| !tunnelled);
+        let credentials = via
+            .and_then(|via| via.credentials.as_ref())
+            .map(Credentials::basic);
+        let guarded = (config.forward.as_ref()).is_some_and(|it| it.credentials.is_some());
+        let manner = Manner {
+            form: match via {
+                Some(_) => Form::Absolute,
+                None if is_forward || leaks == Leaks::Rewrite => Form::Origin,
+                None => Form::AsSent,
+            },
+            host: steering.map_or(&HostField::Keep, |steering| &steering.host),
+            // Where nobody has to log in here, a client's credentials are for the proxy behind.
+            ends_here: is_forward && approach.tunnel.is_none() && (via.is_none() || guarded),
+            credentials: credentials.as_deref(),
+        };
+        Steered {
+            misplaced: self.is_misplaced(&to),
+            changes: rewrite::request(head, &manner, &to),
+            target: Some(to).filter(|to| config.upstream.as_ref() != Some(to)),
+            ..Steered::default()
+        }
+    }
+
+    /// Returns the server that a rewritten field led the client to.
+    fn led(&self, head: &Head) -> Option<Upstream> {
+        let steering = self.steering().filter(|steering| steering.remembers())?;
+        let request = self.read(head);
+        let wanted = Wanted {
+            client: self.link.desk.client.address.ip(),
+            session: request.session.as_deref(),
+            path: &request.path,
+            is_ping: request.packet == Some(Packet::Ping),
+        };
+        steering.find(wanted, tap::now())
+    }
+
+    /// Says why a forward proxy does not take a request, if it does not.
+    fn refuse(&self, head: &Head, is_forward: bool) -> Option<(Bytes, String)> {
+        let forward = self.link.state.config.forward.as_ref()?;
+        let approach = &self.link.desk.approach;
+        if approach.tunnel.is_some() {
+            return None;
+        }
+        if is_forward && !forward.admits(head) {
+            let answer = answer::unadmitted(head.method() == Some(b"HEAD"));
+            return Some((answer, "the client may not use the proxy".to_owned()));
+        }
+        if head.method() == Some(b"CONNECT") {
+            // What comes first on a connection without TLS is seen to before it begins.
+            let text = "a tunnel is opened only by the first requests of a connection without TLS";
+            let answer = answer::refusal(501, "Not Implemented", &format!("{text}."), true);
+            return Some((answer, text.to_owned()));
+        }
+        None
     }
 
     fn steer_response(&self, steering: &Steering, number: Option<u64>, head: &Head) -> Steered {
@@ -120,10 +181,16 @@ impl<F: Stream, C: Stream, D: Dial> Flow<'_, F, C, D> {
         if !(refuses || ends || rewrite::may_lead(head)) {
             return steered;
         }
-        let Some(request) = self.link.ruled(request).map(|head| self.read(&head)) else {
+        let Some(request) = self.link.ruled(request) else {
             return steered;
         };
-        let from = self.beyond();
+        if destination::is_forward(&self.link.state.config, &self.link.desk.approach, &request) {
+            return steered;
+        }
+        let request = self.read(&request);
+        let Some(from) = self.beyond() else {
+            return steered;
+        };
         if let Some(asked) = &request.asked {
             if steering.leaks != Leaks::Pass {
                 steered.leads = rewrite::leads(head, asked, &from);
@@ -164,11 +231,11 @@ impl<F: Stream, C: Stream, D: Dial> Flow<'_, F, C, D> {
     }
 
     fn read(&self, head: &Head) -> Request {
-        let desk = self.link.desk;
+        let approach = &self.link.desk.approach;
         let target = String::from_utf8_lossy(head.target().unwrap_or_default());
         let request = packet::read_request(head);
         Request {
-            asked: rewrite::asked(head, desk.secure, desk.local),
+            asked: rewrite::asked(head, approach.secure, approach.local),
             path: place::fold(&target),
             session: request.session_id.as_deref().map(header::session_key),
             packet: request.packet,
@@ -177,13 +244,15 @@ impl<F: Stream, C: Stream, D: Dial> Flow<'_, F, C, D> {
 
     /// Tells whether the connection leads to another server than `to`.
     fn is_misplaced(&self, to: &Upstream) -> bool {
-        self.link.upstream.get().is_some() && *to != self.beyond()
+        self.link.upstream.get().is_some() && Some(to) != self.beyond().as_ref()
     }
 
     /// Sends a request where it belongs: before its first byte, and after everything that came before it.
     pub(super) async fn route(&mut self, steered: &Steered) -> Result<(), Stop> {
         let state = self.link.state;
-        let to = (steered.target.as_ref()).map_or(&state.config.upstream, |target| &target.to);
+        let Some(to) = steered.target.as_ref().or(state.config.upstream.as_ref()) else {
+            return Ok(());
+        };
         if !self.is_misplaced(to) {
             if steered.target.is_some() && self.link.upstream.get().is_none() {
                 let target = steered.target.clone();
@@ -230,7 +299,7 @@ impl<F: Stream, C: Stream, D: Dial> Flow<'_, F, C, D> {
             wire::Stream::Responses
         };
         // What a rule wrote is looked at again: it may lead away, too.
-        if self.steering().is_none() {
+        if !self.link.state.config.steers() {
             return Some(bytes);
         }
         let Some(head) = rewrite::reread(stream, &bytes) else {
@@ -273,25 +342,26 @@ impl<F: Stream, C: Stream, D: Dial> Flow<'_, F, C, D> {
 
     /// Remembers where rewritten fields led, and what is over.
     fn remember_leads(&mut self, steered: &mut Steered, head: &Head) {
-        let request = (self.link)
-            .ruled(|ruled| {
-                ruled
-                    .deal(self.passage.exchange)
-                    .map(|deal| deal.request.clone())
-            })
-            .map(|head| self.read(&head));
-        let (Some(steering), Some(request)) = (self.steering(), request) else {
+        let exchange = self.passage.exchange;
+        let asked = |ruled: &mut Ruled| ruled.deal(exchange).map(|deal| deal.request.clone());
+        let (Some(steering), Some(asked)) = (self.steering(), self.link.ruled(asked)) else {
             return;
         };
+        let request = self.read(&asked);
         let client = self.link.desk.client.address.ip();
-        let (from, now) = (self.beyond(), tap::now());
-        let default = &self.link.state.config.upstream;
+        let (Some(from), now) = (self.beyond(), tap::now()) else {
+            return;
+        };
+        let config = &self.link.state.config;
+        let approach = &self.link.desk.approach;
+        let own = destination::of(config, approach, &asked).ok();
+        let is_default = |to: &Upstream| own.as_ref() == Some(to);
         let mut leaves = false;
         for lead in &steered.leads {
             match (&lead.path, &steered.session) {
-                (Some(path), _) if lead.to == *default => steering.forget_path(client, path),
+                (Some(path), _) if is_default(&lead.to) => steering.forget_path(client, path),
                 (Some(path), _) => steering.keep_path(client, path.clone(), &lead.to, now),
-                (None, Some(session)) if lead.to != *default => {
+                (None, Some(session)) if !is_default(&lead.to) => {
                     let (session, wanted) = (session.clone(), (client, request.path.clone()));
                     steering.keep_session(session, wanted, &lead.to, steered.fallback, now);
                 }
@@ -301,7 +371,7 @@ impl<F: Stream, C: Stream, D: Dial> Flow<'_, F, C, D> {
             leaves |= lead.to != from;
         }
         if let Some(session) = steered.over.take() {
-            leaves |= steering.forget(&session, client, &request.path) && from != *default;
+            leaves |= steering.forget(&session, client, &request.path) && !is_default(&from);
         }
         if leaves {
             self.passage.closes = true;
@@ -336,9 +406,16 @@ fn public(url: &str) -> String {
 fn rewritten(change: &Change, direction: Direction, exchange: Option<u64>) -> Note {
     let after = header::text(&change.after);
     let after = after.strip_prefix("Connection: ").unwrap_or(&after);
+    let after = if change.secret && !after.is_empty() {
+        rewrite::SECRET
+    } else {
+        after
+    };
     let (before, after) = (public(&change.before), public(after));
     let text = if before.is_empty() {
         format!("The proxy added {}: {after}.", change.field)
+    } else if after.is_empty() {
+        format!("The proxy took out {}: {before}.", change.field)
     } else {
         format!(
             "The proxy rewrote {}: {before} became {after}.",
@@ -377,7 +454,7 @@ fn leak(lead: &Lead, exchange: Option<u64>) -> Note {
 
 impl<C: Stream, D: Dial> super::Link<'_, C, D> {
     /// Takes note whether the server that a request goes to instead of the upstream could be reached.
-    pub(super) fn dialled(&self, target: Option<&Target>, reached: bool) {
+    pub(super) fn dialled(&self, target: Option<&Upstream>, reached: bool) {
         if let (Some(steering), Some(target)) = (&self.state.config.steering, target) {
             steering.dialled(target, reached, tap::now());
         }

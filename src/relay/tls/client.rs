@@ -68,6 +68,8 @@ struct Shown {
 #[derive(Debug)]
 pub struct Accepted {
     pub stream: Socket,
+    /// Whom the client asked for (SNI), in lower case.
+    pub server_name: Option<String>,
     pub note: Note,
 }
 
@@ -105,11 +107,13 @@ impl Acceptor {
     }
 
     /// Does the handshake with a client that reached us at `local`; `fault` goes wrong in it. A client that
-    /// may be told about a failure has been told when this returns.
+    /// does not say whom it asks for (an address, for instance) is taken to ask for `host`, without one for us. A
+    /// client that may be told about a failure has been told when this returns.
     pub async fn accept_tls(
         &self,
         wire: Wire,
         local: IpAddr,
+        host: Option<&str>,
         fault: Option<TlsFault>,
     ) -> Result<Accepted, Failed> {
         let hello = LazyConfigAcceptor::new(server::Acceptor::default(), wire.clone()).await;
@@ -131,8 +135,8 @@ impl Acceptor {
         if fault == Some(TlsFault::Abort) {
             return Err(talk.abort(wire).await);
         }
-        let names = match &server_name {
-            Some(name) => vec![name.clone()],
+        let names = match server_name.as_deref().or(host) {
+            Some(name) => vec![name.to_ascii_lowercase()],
             None => own_names(local),
         };
         let shown = match self.shown(names, fault, UnixTime::now()) {
@@ -142,7 +146,7 @@ impl Acceptor {
         talk.answered = true;
         match hello.into_stream(shown.config).await {
             Ok(stream) => {
-                let fact = agreed(stream.get_ref().1, server_name, &shown.key.cert);
+                let fact = agreed(stream.get_ref().1, server_name.clone(), &shown.key.cert);
                 let mut note = super::up("client", fact, &self.secrets);
                 if let Some(fault) = fault {
                     let wrong = words::fault(fault);
@@ -151,7 +155,11 @@ impl Acceptor {
                     ));
                 }
                 let stream = Socket::tls(TlsStream::Server(stream));
-                Ok(Accepted { stream, note })
+                Ok(Accepted {
+                    stream,
+                    server_name,
+                    note,
+                })
             }
             Err(error) => Err(talk.failed(&error)),
         }
