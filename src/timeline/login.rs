@@ -187,9 +187,13 @@ fn refusal(auth: Auth, stage: Stage, status: u16, sealed: bool) -> String {
             " Over TLS the server may also demand Extended Protection (IIS: tokenChecking): a login is then bound \
              to the TLS connection that the client sees, and cannot pass where TLS is ended in between, as here.",
         );
-        if stage == Stage::Type3Bound {
-            text.push_str(" This client did bind its login to its TLS connection.");
-        }
+        text.push_str(match stage {
+            Stage::Type3Bound => " This client did bind its login to its TLS connection.",
+            Stage::Type3 => {
+                " This client did not bind its login: Allow lets that pass, Require does not."
+            }
+            _ => "",
+        });
         text.push_str(
             " Ways round: plain http on both legs, tokenChecking None for the test, that host with --tunnel in \
              forward mode, or Wireshark with a key log of the client.",
