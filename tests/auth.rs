@@ -228,6 +228,18 @@ fn the_story_tells_of_the_login_before_the_session() {
 }
 
 #[test]
+fn a_leg_of_a_login_that_goes_on_is_no_problem() {
+    let mut talk = upload();
+    talk.connect("10.0.0.5");
+    refused(&mut talk, &ntlm(3));
+    let timeline = talk.timeline();
+    let rows = timeline.exchanges().iter().filter(|row| row.is_problem());
+    // Who is asked first may have nothing to show; who is refused at the end has.
+    let problems: Vec<u32> = rows.map(|row| row.no).collect();
+    assert_eq!(problems, [1, 6]);
+}
+
+#[test]
 fn filters_find_legs_schemes_and_proxies() {
     let mut talk = upload();
     talk.connect("10.0.0.5").say(

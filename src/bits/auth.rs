@@ -237,6 +237,11 @@ impl Auth {
         })
     }
 
+    /// Tells whether the answer goes into the client's handshake: its 401 or 407 refuses nothing yet.
+    pub fn goes_on(self) -> bool {
+        self.sent.is_some() && self.answer.is_some_and(|answer| answer != Stage::Asked)
+    }
+
     /// Yields the names of what both sides show, the request's first.
     pub fn stages(self) -> impl Iterator<Item = &'static str> {
         [self.sent, self.answer]

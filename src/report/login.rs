@@ -62,8 +62,7 @@ pub fn sentence(auth: Auth, status: Option<u16>) -> String {
         }
         Some(Stage::Credentials) => format!("The client shows credentials ({name}){end}"),
         Some(_) => {
-            let goes_on = auth.answer.is_some_and(|answer| answer != Stage::Asked);
-            let end = if goes_on && challenged {
+            let end = if auth.goes_on() && challenged {
                 "; the handshake goes on."
             } else {
                 end

@@ -51,8 +51,7 @@ impl Login {
             return Turn::Going;
         };
         if challenged {
-            let goes_on = auth.answer.is_some_and(|answer| answer != Stage::Asked);
-            if !goes_on && sent.is_last() {
+            if !auth.goes_on() && sent.is_last() {
                 self.begin(auth);
                 return Turn::Refused(sent);
             }
