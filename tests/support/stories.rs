@@ -3,7 +3,7 @@
 //! One story per file, the worked examples first, then what odd peers do. The captures of the demo's scenes
 //! are made by the demo.
 
-use bitstap::event::{Close, Direction, Fact, Leg, Missing, What};
+use bitstap::event::{Close, Direction, Fact, Leg, Missing, TlsFact, What};
 
 use crate::conversation::Talk;
 use crate::examples::{
@@ -21,6 +21,7 @@ pub(crate) const STORIES: &[Story] = &[
     ("example-upload-reply", upload_reply),
     ("example-errors", errors),
     ("example-download", download),
+    ("example-ntlm", ntlm),
     ("odd-body-after-length-zero", body_after_length_zero),
     ("odd-ack-without-length", ack_without_length),
     ("odd-chunked-ack", chunked_ack),
@@ -40,6 +41,56 @@ const PING: &str = r"
 >
 < HTTP/1.1 200 OK
 < BITS-Packet-Type: Ack
+< Content-Length: 0
+<
+";
+
+const NTLM_UNASKED: &str = r"
+> BITS_POST /up/report.csv HTTP/1.1
+> BITS-Packet-Type: Ping
+> User-Agent: Microsoft BITS/7.8
+> Host: bits.example.test
+> Content-Length: 0
+>
+";
+
+const NTLM_IN: &str = r"
+< HTTP/1.1 200 OK
+< BITS-Packet-Type: Ack
+< Persistent-Auth: true
+< Content-Length: 0
+<
+";
+
+/// The first leg with its answer; tokens are the bare messages of types 1, 2 and 3.
+const NTLM_BEGUN: &str = r"
+> BITS_POST /up/report.csv HTTP/1.1
+> BITS-Packet-Type: Ping
+> User-Agent: Microsoft BITS/7.8
+> Host: bits.example.test
+> Authorization: NTLM TlRMTVNTUAABAAAAB4IIogAAAAAAAAAAAAAAAAAAAAA=
+> Content-Length: 0
+>
+< HTTP/1.1 401 Unauthorized
+< WWW-Authenticate: NTLM TlRMTVNTUAACAAAAAAAAADgAAAAFgomiESIzRFVmd4gAAAAAAAAAAAAAAAA4AAAA
+< Content-Length: 0
+<
+";
+
+const NTLM_LAST: &str = r"
+> BITS_POST /up/report.csv HTTP/1.1
+> BITS-Packet-Type: Ping
+> User-Agent: Microsoft BITS/7.8
+> Host: bits.example.test
+> Authorization: NTLM TlRMTVNTUAADAAAAAAAAAEgAAAAAAAAASAAAAAAAAABIAAAAAAAAAEgAAAAAAAAASAAAAAAAAABIAAAABYKJog==
+> Content-Length: 0
+>
+";
+
+const NTLM_ASKED: &str = r"
+< HTTP/1.1 401 Unauthorized
+< WWW-Authenticate: Negotiate
+< WWW-Authenticate: NTLM
 < Content-Length: 0
 <
 ";
@@ -279,6 +330,25 @@ fn reset() -> Talk {
         .bytes(ToServer, b"BITS_POST /up/report.csv HTTP/1.1\r\nBITS-Packet-Type: Fragment\r\nBITS-Session-Id: {3F2B7C10-5D4E-4A6B-9C81-0E5A7B2D4F66}\r\nContent-Range: bytes 10-19/30\r\nContent-Length: 10\r\n\r\n")
         .bytes(ToServer, b"bravo,")
         .close(ToServer, Close::Reset);
+    talk
+}
+
+/// A login by NTLM on a plain connection, and one over TLS that the server refuses at its end.
+fn ntlm() -> Talk {
+    let mut talk = Talk::new();
+    talk.say(NTLM_UNASKED).say(NTLM_ASKED);
+    talk.say(NTLM_BEGUN).say(NTLM_LAST).say(NTLM_IN);
+    talk.say(UPLOAD).hang_up().connect("10.0.0.5");
+    let fact = TlsFact {
+        version: "TLS 1.3".to_owned(),
+        cipher: "TLS13_AES_256_GCM_SHA384".to_owned(),
+        ..TlsFact::default()
+    };
+    talk.note("TLS with the client is up.", Fact::Tls(Box::new(fact)));
+    talk.say(NTLM_BEGUN)
+        .say(NTLM_LAST)
+        .say(NTLM_ASKED)
+        .hang_up();
     talk
 }
 
