@@ -215,7 +215,8 @@ impl Auth {
             }
         }
         let challenged = matches!(status, Some(401 | 407));
-        let answer = answered.or((challenged && first.is_some()).then_some(Stage::Asked));
+        let asked = challenged && first.is_some();
+        let answer = answered.or_else(|| asked.then_some(Stage::Asked));
         let persistent = response
             .and_then(|head| head.value("persistent-auth"))
             .and_then(truth);

@@ -196,11 +196,17 @@ impl Mask {
         }
     }
 
-    /// Masks what stands behind a scheme's name; without any secret there is none.
+    /// Masks what stands behind a scheme's name; without any secret there is none. Of an NTLM message the
+    /// type stays: which leg of a login it is.
     fn secret(&self, value: &mut [u8]) {
+        // Signature and type in Base64. MS-NLMP §2.2.1
+        const SIGNATURE: &[u8] = b" TlRMTVNTUAA";
+        const KEPT: usize = 17;
         if let Some(cut) = value.iter().position(|byte| *byte == b' ')
             && let Some(rest) = value.get_mut(cut..)
         {
+            let kept = if rest.starts_with(SIGNATURE) { KEPT } else { 0 };
+            let rest = rest.get_mut(kept..).unwrap_or_default();
             self.words.letters(rest, b" ,=\"");
         } else if !value.iter().all(u8::is_ascii_alphabetic) {
             self.words.letters(value, b"");
@@ -372,6 +378,25 @@ mod tests {
         ] {
             assert!(text.contains(kept), "{kept}: {text}");
         }
+    }
+
+    #[test]
+    fn a_masked_token_tells_its_leg_and_nothing_else() {
+        let credentials = Redact {
+            credentials: true,
+            ..Redact::default()
+        };
+        let head =
+            "GET / HTTP/1.1\r\nAuthorization: NTLM TlRMTVNTUAADAAAAGAAYAEAAAABqAGoAWA==\r\n\r\n";
+        let text = masked(credentials.clone(), head);
+        assert!(text.contains("NTLM TlRMTVNTUAADAAAA"), "{text}");
+        assert!(!text.contains("GAAYAEAAAABqAGoAWA"), "{text}");
+        assert_eq!(text.len(), head.len());
+        let cut = masked(
+            credentials,
+            "GET / HTTP/1.1\r\nAuthorization: NTLM TlRMTVNTUAAD\r\n\r\n",
+        );
+        assert!(cut.contains("NTLM TlRMTVNTUAAD"), "{cut}");
     }
 
     #[test]

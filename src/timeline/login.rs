@@ -3,6 +3,8 @@
 //! NTLM and Negotiate log a connection in, with several requests; the sentence about it goes to the first
 //! session of that connection. Knows stages only; tokens are read in `bits/auth`.
 
+use std::time::Duration;
+
 use crate::bits::Auth;
 use crate::bits::auth::{Offers, Scheme, Stage};
 use crate::event::ConnId;
@@ -82,7 +84,7 @@ impl Login {
 
 impl Live {
     /// Takes note of the login that an exchange showed, and tells its session.
-    pub(super) fn log_in(&mut self, open: &Open, ledger: &mut Ledger) {
+    pub(super) fn log_in(&mut self, open: &Open, at: Duration, ledger: &mut Ledger) {
         let Some(row) = ledger.exchange(open.no) else {
             return;
         };
@@ -102,7 +104,6 @@ impl Live {
                     let by_connection = auth.scheme.is_some_and(Scheme::is_of_connection);
                     if by_connection && !open.injected && !self.login.blamed {
                         self.login.blamed = true;
-                        let at = self.responses.at(self.responses.offset);
                         ledger.observe(at, conn, Some(open.no), text.clone());
                     }
                     self.login.tell(text);

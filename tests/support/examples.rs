@@ -231,3 +231,68 @@ pub(crate) const DOWNLOAD: &str = r#"
 < Content-Length: 0
 <
 "#;
+
+/// A Ping that is let in after a login by NTLM; tokens are bare messages of types 1, 2 and 3.
+pub(crate) const NTLM_LOGIN: &str = r"
+> BITS_POST /up/report.csv HTTP/1.1
+> BITS-Packet-Type: Ping
+> User-Agent: Microsoft BITS/7.8
+> Host: bits.example.test
+> Content-Length: 0
+>
+< HTTP/1.1 401 Unauthorized
+< WWW-Authenticate: Negotiate
+< WWW-Authenticate: NTLM
+< Content-Length: 0
+<
+> BITS_POST /up/report.csv HTTP/1.1
+> BITS-Packet-Type: Ping
+> User-Agent: Microsoft BITS/7.8
+> Host: bits.example.test
+> Authorization: NTLM TlRMTVNTUAABAAAAB4IIogAAAAAAAAAAAAAAAAAAAAA=
+> Content-Length: 0
+>
+< HTTP/1.1 401 Unauthorized
+< WWW-Authenticate: NTLM TlRMTVNTUAACAAAAAAAAADgAAAAFgomiESIzRFVmd4gAAAAAAAAAAAAAAAA4AAAA
+< Content-Length: 0
+<
+> BITS_POST /up/report.csv HTTP/1.1
+> BITS-Packet-Type: Ping
+> User-Agent: Microsoft BITS/7.8
+> Host: bits.example.test
+> Authorization: NTLM TlRMTVNTUAADAAAAAAAAAEgAAAAAAAAASAAAAAAAAABIAAAAAAAAAEgAAAAAAAAASAAAAAAAAABIAAAABYKJog==
+> Content-Length: 0
+>
+< HTTP/1.1 200 OK
+< BITS-Packet-Type: Ack
+< Persistent-Auth: true
+< Content-Length: 0
+<
+";
+
+/// A login by NTLM that is refused at its end.
+pub(crate) const NTLM_REFUSAL: &str = r"
+> BITS_POST /up/report.csv HTTP/1.1
+> BITS-Packet-Type: Ping
+> User-Agent: Microsoft BITS/7.8
+> Host: bits.example.test
+> Authorization: NTLM TlRMTVNTUAABAAAAB4IIogAAAAAAAAAAAAAAAAAAAAA=
+> Content-Length: 0
+>
+< HTTP/1.1 401 Unauthorized
+< WWW-Authenticate: NTLM TlRMTVNTUAACAAAAAAAAADgAAAAFgomiESIzRFVmd4gAAAAAAAAAAAAAAAA4AAAA
+< Content-Length: 0
+<
+> BITS_POST /up/report.csv HTTP/1.1
+> BITS-Packet-Type: Ping
+> User-Agent: Microsoft BITS/7.8
+> Host: bits.example.test
+> Authorization: NTLM TlRMTVNTUAADAAAAAAAAAEgAAAAAAAAASAAAAAAAAABIAAAAAAAAAEgAAAAAAAAASAAAAAAAAABIAAAABYKJog==
+> Content-Length: 0
+>
+< HTTP/1.1 401 Unauthorized
+< WWW-Authenticate: Negotiate
+< WWW-Authenticate: NTLM
+< Content-Length: 0
+<
+";

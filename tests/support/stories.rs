@@ -7,7 +7,8 @@ use bitstap::event::{Close, Direction, Fact, Leg, Missing, TlsFact, What};
 
 use crate::conversation::Talk;
 use crate::examples::{
-    DOWNLOAD, NOTIFICATION, REPLY_DOWNLOAD, REPLY_UPLOAD, STRICT_RESUME, UPLOAD,
+    DOWNLOAD, NOTIFICATION, NTLM_LOGIN, NTLM_REFUSAL, REPLY_DOWNLOAD, REPLY_UPLOAD, STRICT_RESUME,
+    UPLOAD,
 };
 use Direction::{ToClient, ToServer};
 
@@ -41,56 +42,6 @@ const PING: &str = r"
 >
 < HTTP/1.1 200 OK
 < BITS-Packet-Type: Ack
-< Content-Length: 0
-<
-";
-
-const NTLM_UNASKED: &str = r"
-> BITS_POST /up/report.csv HTTP/1.1
-> BITS-Packet-Type: Ping
-> User-Agent: Microsoft BITS/7.8
-> Host: bits.example.test
-> Content-Length: 0
->
-";
-
-const NTLM_IN: &str = r"
-< HTTP/1.1 200 OK
-< BITS-Packet-Type: Ack
-< Persistent-Auth: true
-< Content-Length: 0
-<
-";
-
-/// The first leg with its answer; tokens are the bare messages of types 1, 2 and 3.
-const NTLM_BEGUN: &str = r"
-> BITS_POST /up/report.csv HTTP/1.1
-> BITS-Packet-Type: Ping
-> User-Agent: Microsoft BITS/7.8
-> Host: bits.example.test
-> Authorization: NTLM TlRMTVNTUAABAAAAB4IIogAAAAAAAAAAAAAAAAAAAAA=
-> Content-Length: 0
->
-< HTTP/1.1 401 Unauthorized
-< WWW-Authenticate: NTLM TlRMTVNTUAACAAAAAAAAADgAAAAFgomiESIzRFVmd4gAAAAAAAAAAAAAAAA4AAAA
-< Content-Length: 0
-<
-";
-
-const NTLM_LAST: &str = r"
-> BITS_POST /up/report.csv HTTP/1.1
-> BITS-Packet-Type: Ping
-> User-Agent: Microsoft BITS/7.8
-> Host: bits.example.test
-> Authorization: NTLM TlRMTVNTUAADAAAAAAAAAEgAAAAAAAAASAAAAAAAAABIAAAAAAAAAEgAAAAAAAAASAAAAAAAAABIAAAABYKJog==
-> Content-Length: 0
->
-";
-
-const NTLM_ASKED: &str = r"
-< HTTP/1.1 401 Unauthorized
-< WWW-Authenticate: Negotiate
-< WWW-Authenticate: NTLM
 < Content-Length: 0
 <
 ";
@@ -336,19 +287,17 @@ fn reset() -> Talk {
 /// A login by NTLM on a plain connection, and one over TLS that the server refuses at its end.
 fn ntlm() -> Talk {
     let mut talk = Talk::new();
-    talk.say(NTLM_UNASKED).say(NTLM_ASKED);
-    talk.say(NTLM_BEGUN).say(NTLM_LAST).say(NTLM_IN);
-    talk.say(UPLOAD).hang_up().connect("10.0.0.5");
+    talk.say(NTLM_LOGIN)
+        .say(UPLOAD)
+        .hang_up()
+        .connect("10.0.0.5");
     let fact = TlsFact {
         version: "TLS 1.3".to_owned(),
         cipher: "TLS13_AES_256_GCM_SHA384".to_owned(),
         ..TlsFact::default()
     };
     talk.note("TLS with the client is up.", Fact::Tls(Box::new(fact)));
-    talk.say(NTLM_BEGUN)
-        .say(NTLM_LAST)
-        .say(NTLM_ASKED)
-        .hang_up();
+    talk.say(NTLM_REFUSAL).hang_up();
     talk
 }
 
