@@ -6,7 +6,7 @@ mod conversation;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bitstap::bits::auth::{Auth, Scheme, Stage, challenges, credentials};
-use bitstap::event::{Fact, Leg, Note, TlsFact, What};
+use bitstap::event::{Fact, Leg, Note, What};
 use bitstap::report::{json, login, text};
 use bitstap::timeline::Timeline;
 use bitstap::timeline::filter::{Filter, Row};
@@ -270,7 +270,7 @@ fn filters_find_legs_schemes_and_proxies() {
 
 /// Marks the current connection as TLS on this leg.
 fn tls(talk: &mut Talk, leg: Leg) {
-    let fact = Fact::Tls(Box::new(TlsFact::default()));
+    let fact = Fact::Tls(Box::default());
     let text = "TLS is up.".to_owned();
     talk.push(leg, What::Note(Note { text, fact }));
 }
