@@ -83,6 +83,7 @@ fn exchange(no: u32, method: &Text, url: &Text) -> Exchange {
             ended: Some(at + Duration::from_millis(2)),
         },
         outcome: Outcome::Complete,
+        parts: bitstap::timeline::Pieces::default(),
         request: None,
         response: None,
         faults: bitstap::timeline::Faults::default(),

@@ -131,6 +131,7 @@ const WANTED: &[(&str, &str, usize, &[&str])] = &[
     ("F-41/wrong-name", "connect", 1, &["Tls(WrongName)"]),
     ("F-41/unknown-authority", "connect", 1, &["Tls(UnknownAuthority)"]),
     ("F-41/abort", "connect", 1, &["Tls(Abort)"]),
+    ("F-42", "connect", 1, &["Tls(ClientCertificate)"]),
     ("F-43", "connect", 1, &["Refuse(60s)"]),
     ("F-43/reset", "connect", 1, &["Reset(Client)"]),
     ("F-43/silence", "connect", 1, &["Hang(None)"]),

@@ -206,6 +206,25 @@ fn rows_with_rules_are_found_and_printed() {
     let line = json::exchange(&timeline, &rows[0], 0);
     assert!(line.contains(r#""faults":[]"#), "{line}");
     assert!(text::exchange(&rows[1]).ends_with("[no-response] [rule wan] [rule lost-ack]"));
+    let receipts: Vec<serde_json::Value> = (timeline.remarks().iter())
+        .map(|remark| serde_json::from_str::<serde_json::Value>(&json::note(remark)).unwrap())
+        .filter_map(|note| note.get("receipt").cloned())
+        .collect();
+    let fired = |receipt: &&serde_json::Value| receipt["fired"] == true;
+    let lost = receipts
+        .iter()
+        .filter(fired)
+        .find(|it| it["rule"] == "lost-ack");
+    assert_eq!(lost.unwrap()["reason"], serde_json::Value::Null);
+    let refused = receipts.iter().find(|it| it["fired"] == false).unwrap();
+    assert!(
+        refused["actions"].as_array().unwrap().is_empty(),
+        "{refused}"
+    );
+    assert!(
+        refused["reason"].is_string() && refused["ordinal"].is_number(),
+        "{refused}"
+    );
 }
 
 /// A source that is cut into several pieces, with everything that JSON escapes.

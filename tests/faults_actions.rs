@@ -17,5 +17,7 @@ mod ends;
 mod heads;
 #[path = "faults/runs.rs"]
 mod runs;
+#[path = "faults/sessions.rs"]
+mod sessions;
 #[path = "faults/times.rs"]
 mod times;

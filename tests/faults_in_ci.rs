@@ -90,3 +90,13 @@ fn what_did_not_come_true_is_exit_code_1_and_a_failure_with_its_reason() {
     );
     assert!(verdict.contains("fired 1 time"), "{verdict}");
 }
+
+#[test]
+fn the_manual_has_the_script_of_ten_lines() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let script = std::fs::read_to_string(docs.join("examples/five-faults.sh")).expect("the script");
+    let manual = std::fs::read_to_string(docs.join("faults.md")).expect("the manual");
+    assert!(manual.contains(&format!("```bash\n{script}```")));
+    let lines = script.lines().filter(|line| !line.starts_with('#'));
+    assert_eq!(lines.count(), 10);
+}

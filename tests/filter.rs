@@ -66,6 +66,7 @@ fn exchange(
         response: Some(message(0)),
         faults: bitstap::timeline::Faults::default(),
         rewrites: bitstap::timeline::Faults::default(),
+        parts: bitstap::timeline::Pieces::default(),
     }
 }
 

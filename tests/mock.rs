@@ -14,7 +14,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Stdio;
 
-use bitstap::event::Leg;
+use bitstap::event::{Direction, Leg};
 use support::binary::{bitstap, of_type, output};
 use support::events::{ToClient, ToServer, data, event, opening, write};
 use support::playing::{capture, captures, mock, received, recordings, replay, sha256};
@@ -208,6 +208,61 @@ fn what_the_capture_lacks_comes_from_the_reference_server_and_is_said() {
 }
 
 #[test]
+fn a_reply_that_nobody_fetched_is_empty_and_said() {
+    let ack = |fields: &str| {
+        format!("HTTP/1.1 200 OK\r\nBITS-Packet-Type: Ack\r\n{fields}Content-Length: 0\r\n\r\n")
+    };
+    let packet = |kind: &str, fields: &str, body: &str| {
+        format!(
+            "BITS_POST /in/a.bin HTTP/1.1\r\nHost: h\r\nBITS-Packet-Type: {kind}\r\n{fields}Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let id = "BITS-Session-Id: {S}\r\n";
+    let talk = [
+        (ToServer, CREATE.replace("/new/file.bin", "/in/a.bin")),
+        (ToClient, ack(id)),
+        (
+            ToServer,
+            packet(
+                "Fragment",
+                &format!("{id}Content-Range: bytes 0-2/3\r\n"),
+                "abc",
+            ),
+        ),
+        (
+            ToClient,
+            ack(&format!(
+                "{id}BITS-Received-Content-Range: 3\r\nBITS-Reply-URL: Replies\\r.bin\r\n"
+            )),
+        ),
+        (ToServer, packet("Close-Session", id, "")),
+        (ToClient, ack(id)),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("reply.pcapng");
+    record(&path, &talk);
+    let server = mock(&path, &[]);
+    let file = folder.path().join("mine.bin");
+    fs::write(&file, [7; 10_000]).unwrap();
+    let url = server.url("/in/mine.bin");
+    let sent = output(&["send", file.to_str().unwrap(), &url, "--quiet"]);
+    assert!(
+        sent.status.success(),
+        "{}",
+        String::from_utf8_lossy(&sent.stderr)
+    );
+    let (_, lines) = server.interrupt();
+    assert_eq!(received(&lines), [(10_000, sha256(&[7; 10_000]))]);
+    let fetched = of_type(&lines, "answered");
+    let fetched = fetched
+        .iter()
+        .find(|line| line["path"] == "/in/Replies/r.bin");
+    let why = fetched.unwrap()["unmatched"].as_str().unwrap();
+    assert!(why.contains("an empty one stands for it"), "{why}");
+}
+
+#[test]
 fn nonsense_is_answered_and_ends_nothing() {
     let server = mock(&capture("upload"), &[]);
     let to = server.address();
@@ -269,6 +324,11 @@ fn authenticated(path: &Path) {
         (ToServer, create("Authorization: NTLM TlRMTVNTUAADAAAA\r\n")),
         (ToClient, ack.to_owned()),
     ];
+    record(path, &talk);
+}
+
+/// Writes a capture of one connection.
+fn record(path: &Path, talk: &[(Direction, String)]) {
     let mut events = vec![event(
         0,
         1,
@@ -276,7 +336,12 @@ fn authenticated(path: &Path) {
         opening("10.0.0.1:5000", "10.0.0.2:80"),
     )];
     for (at, (direction, bytes)) in (1..).zip(talk) {
-        events.push(event(at, 1, Leg::Client, data(direction, bytes)));
+        events.push(event(
+            at,
+            1,
+            Leg::Client,
+            data(*direction, bytes.as_bytes()),
+        ));
     }
     write(path, &events);
 }

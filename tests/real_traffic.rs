@@ -135,25 +135,29 @@ const DOWNLOADS: &[Expected] = &[
     ),
     (
         "realwin-download__zeek-multipart-byteranges",
-        &["1 c1 s1 GET 206 3941902-3944541/- - complete"],
-        &["1 download complete 54229/? sent 56493 resent 0 x1 c1 restarts 0 rewinds 0 problems 0"],
+        &["1 c1 s1 GET 206 3941902-3944541/605292323 - complete"],
+        &[
+            "1 download complete 54229/605292323 sent 56493 resent 0 x1 c1 restarts 0 rewinds 0 problems 0",
+        ],
     ),
     (
         "realwin-download__zeek-content-range-gap-skip",
-        &["1 c1 s1 GET 206 3941902-3944541/- - complete"],
-        &["1 download complete 54229/? sent 56493 resent 0 x1 c1 restarts 0 rewinds 0 problems 0"],
+        &["1 c1 s1 GET 206 3941902-3944541/605292323 - complete"],
+        &[
+            "1 download complete 54229/605292323 sent 56493 resent 0 x1 c1 restarts 0 rewinds 0 problems 0",
+        ],
     ),
     (
         "realwin-download__zeek-m57-long-49583",
         &[
-            "1 c1 s1 GET 206 32955-33141/- - complete",
-            "2 c1 s2 GET 206 695129-695278/- - complete",
-            "3 c1 s3 GET 206 252959-254327/- - complete",
+            "1 c1 s1 GET 206 32955-33141/649077 - complete",
+            "2 c1 s2 GET 206 695129-695278/27571639 - complete",
+            "3 c1 s3 GET 206 252959-254327/87913763 - complete",
         ],
         &[
-            "1 download complete 12850/? sent 14576 resent 0 x1 c1 restarts 0 rewinds 0 problems 0",
-            "2 download complete 3367/? sent 6285 resent 0 x1 c1 restarts 0 rewinds 0 problems 0",
-            "3 download complete 74122/? sent 77046 resent 0 x1 c1 restarts 0 rewinds 0 problems 0",
+            "1 download complete 12850/649077 sent 14576 resent 0 x1 c1 restarts 0 rewinds 0 problems 0",
+            "2 download complete 3367/27571639 sent 6285 resent 0 x1 c1 restarts 0 rewinds 0 problems 0",
+            "3 download complete 74122/87913763 sent 77046 resent 0 x1 c1 restarts 0 rewinds 0 problems 0",
         ],
     ),
     (

@@ -96,17 +96,11 @@ fn every_upload_plays_with_other_fragments_too() {
 
 #[test]
 fn clients_at_once_do_not_meet() {
-    for name in [
-        "session-lost",
-        "lost-ack",
-        "rewind",
-        "shrink",
-        "upload-reply",
-    ] {
-        let path = capture(name);
+    for path in playable() {
         let server = mock(&path, &[]);
         let url = server.url("");
         let clients = [&[][..], &["--fragment-size", "3000"][..], &[][..]];
+        let name = path.display();
         std::thread::scope(|scope| {
             let running: Vec<_> = clients
                 .iter()
@@ -115,12 +109,15 @@ fn clients_at_once_do_not_meet() {
             for client in running {
                 let played = client.join().unwrap();
                 assert_eq!(played.differences(), Vec::<String>::new(), "{name}");
+                assert_eq!(played.code, Some(0), "{name}: {}", played.error);
             }
         });
         let (_, lines) = server.interrupt();
-        let expected = closed_uploads(&path);
-        let each = clients.iter().flat_map(|_| expected.clone());
-        assert_eq!(received(&lines), each.collect::<Vec<_>>(), "{name}");
+        let got = received(&lines);
+        for one in closed_uploads(&path) {
+            let times = got.iter().filter(|other| **other == one).count();
+            assert!(times >= clients.len(), "{name}: {got:?}");
+        }
     }
 }
 

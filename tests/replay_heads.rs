@@ -138,6 +138,59 @@ async fn a_refused_size_is_halved_and_what_is_done_is_not_sent_again() {
 }
 
 #[tokio::test]
+async fn a_server_that_takes_very_little_gets_very_little() {
+    let answers = vec![
+        created(""),
+        ack(413, ""),
+        ack(413, ""),
+        next(200, 2),
+        next(200, 4),
+        next(200, 30),
+        ok(),
+    ];
+    let (script, played) = play("example-upload", answers, &[]).await;
+    assert_eq!(
+        script.packets()[1..],
+        [
+            "Fragment 0-9/30",
+            "Fragment 0-4/30",
+            "Fragment 0-1/30",
+            "Fragment 2-3/30",
+            "Fragment 4-5/30",
+            "Close-Session"
+        ],
+        "{played:?}"
+    );
+    let told = played.lines[1]["notes"].to_string();
+    assert!(told.contains("the Windows client would give up"), "{told}");
+}
+
+#[tokio::test]
+async fn a_server_that_takes_nothing_is_left() {
+    let mut answers = vec![created("")];
+    answers.extend(vec![ack(413, ""); 9]);
+    let (script, played) = play("example-upload", answers, &[]).await;
+    assert_eq!(script.packets().last().unwrap(), "Fragment 0-0/30");
+    assert_eq!(played.code, Some(1));
+    let found = played.differences();
+    assert!(found.contains(&"0 session: order".to_owned()), "{found:?}");
+}
+
+#[tokio::test]
+async fn another_spelling_is_read_and_named() {
+    let misspelt = |offset| ack(200, &format!("BITS-Recieved-Content-Range: {offset}\r\n"));
+    let answers = vec![created(""), misspelt(10), misspelt(20), next(200, 30), ok()];
+    let (_, played) = play("example-upload", answers, &[]).await;
+    assert_eq!(played.code, Some(1));
+    let found = played.differences();
+    let named = found.iter().filter(|one| one.ends_with("spelling"));
+    assert_eq!(
+        named.collect::<Vec<_>>(),
+        ["2 Fragment: spelling", "3 Fragment: spelling"]
+    );
+}
+
+#[tokio::test]
 async fn a_forgotten_session_begins_anew() {
     let answers = vec![
         created(""),

@@ -85,9 +85,9 @@ fn unknown_words_name_the_nearest() {
     );
     one("preset = 'F-1O'", "'F-1O'", "no preset", "");
     one(
-        "preset = 'F-42'",
-        "'F-42'",
-        "there is no preset F-42: the listener asks",
+        "preset = 'F-29'",
+        "'F-29'",
+        "there is no preset F-29: which other host",
         "rules list",
     );
 }
@@ -185,6 +185,12 @@ fn wrong_types_and_values_say_what_is_wanted() {
 
 #[test]
 fn what_could_never_happen_is_refused() {
+    one(
+        "stage = 'connect'\ndo = [ { reset = { side = 'server' } } ]",
+        "'server'",
+        "no server yet",
+        "client",
+    );
     one(
         "do = [ { reset = {} }, { delay = { ms = 1 } } ]",
         "{ delay = { ms = 1 } }",

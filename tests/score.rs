@@ -189,6 +189,83 @@ fn a_server_that_says_yes_to_all_fails_by_name_with_exit_code_1() {
     assert!(xml.contains("tests=\"2\""), "{xml}");
 }
 
+/// A server like `serve`, behind somebody who writes `from` in its answers as `to`, of the same length, and ends
+/// each connection after `answers` of them without a word.
+fn dialect(from: &'static str, to: &'static str, answers: usize) -> (Running, SocketAddr) {
+    let folder = tempfile::tempdir().unwrap().keep();
+    let server = Running::start(&["serve", folder.to_str().unwrap(), "--listen", "127.0.0.1:0"]);
+    let behind = server.address();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for client in listener.incoming().map_while(Result::ok) {
+            let mut upstream = TcpStream::connect(behind).unwrap();
+            let (mut read, mut write) =
+                (client.try_clone().unwrap(), upstream.try_clone().unwrap());
+            std::thread::spawn(move || std::io::copy(&mut read, &mut write));
+            std::thread::spawn(move || {
+                let mut buffer = [0; 65_536];
+                let mut seen = 0;
+                while seen < answers
+                    && let Ok(len @ 1..) = upstream.read(&mut buffer)
+                {
+                    let bytes = &mut buffer[..len];
+                    let mut windows = bytes.windows(from.len());
+                    if let Some(at) = windows.position(|window| window == from.as_bytes()) {
+                        bytes[at..at + from.len()].copy_from_slice(to.as_bytes());
+                    }
+                    seen += usize::from(bytes.starts_with(b"HTTP/1.1 "));
+                    if (&client).write_all(bytes).is_err() {
+                        break;
+                    }
+                }
+                let _ = client.shutdown(std::net::Shutdown::Both);
+            });
+        }
+    });
+    (server, address)
+}
+
+/// Returns verdict and reason of some experiments on a server.
+fn verdicts(server: SocketAddr, only: &str) -> BTreeMap<String, (String, String)> {
+    let url = format!("http://{server}/up/");
+    let scored = output(&["score", "server", &url, "--json", "--only", only]);
+    let told = lines(&scored.stdout);
+    let text = |one: &Value, name: &str| one[name].as_str().unwrap().to_owned();
+    of_type(&told, "experiment")
+        .into_iter()
+        .map(|one| (text(one, "name"), (text(one, "verdict"), text(one, "why"))))
+        .collect()
+}
+
+#[test]
+fn names_that_nobody_documents_fail() {
+    let (_server, address) = dialect(
+        "BITS-Received-Content-Range",
+        "BITS-Recieved-Content-Range",
+        usize::MAX,
+    );
+    let told = verdicts(address, "ack-fields,many-fragments");
+    let (verdict, why) = &told["ack-fields"];
+    assert_eq!(verdict, "fails", "{told:?}");
+    assert!(why.contains("BITS-Recieved-Content-Range"), "{why}");
+    let (_server, address) = dialect("BITS-Protocol: ", "XXXX-Protocol: ", usize::MAX);
+    let told = verdicts(address, "ack-fields");
+    let (verdict, why) = &told["ack-fields"];
+    assert_eq!(
+        (verdict.as_str(), why.as_str()),
+        ("differs", "no BITS-Protocol (Create-Session)")
+    );
+}
+
+#[test]
+fn connections_that_end_without_a_word_are_nobodys_fault() {
+    let (_server, address) = dialect("HTTP/1.1", "HTTP/1.1", 2);
+    for (name, (verdict, why)) in verdicts(address, "one-fragment,exact-multiple,gap,ping,cancel") {
+        assert_eq!(verdict, "pass", "{name}: {why}");
+    }
+}
+
 /// Sends a packet and returns the head of its answer.
 fn ask(mut stream: &TcpStream, path: &str, fields: &str, content: &[u8]) -> String {
     let length = content.len();

@@ -136,19 +136,59 @@ fn a_job_of_ranges() {
     );
 }
 
+/// A request for these ranges of a file of 1000 bytes, and an answer with these parts.
+fn asked_and_brought(ranges: &str, parts: &[(usize, usize)]) -> Talk {
+    let mut content = String::new();
+    for &(first, last) in parts {
+        let bytes = "x".repeat(last + 1 - first);
+        content.push_str(&format!(
+            "--b\r\nContent-Range: bytes {first}-{last}/1000\r\n\r\n{bytes}\r\n"
+        ));
+    }
+    content.push_str("--b--\r\n");
+    let length = content.len();
+    let mut talk = Talk::new();
+    talk.say(&get(ranges)).say(&format!(
+        "< HTTP/1.1 206 X\n< Content-Type: multipart/byteranges; boundary=b\n< Content-Length: {length}\n<\n"
+    ));
+    talk.bytes(Direction::ToClient, content.as_bytes())
+        .hang_up();
+    talk
+}
+
 #[test]
 fn several_ranges_in_one_request() {
-    let timeline = Talk::new()
-        .say(&get("0-4,10-14"))
-        .say(
-            "< HTTP/1.1 206 X\n< Content-Type: multipart/byteranges; boundary=b\n< Content-Length: 40\n<\n\
-             < 0123456789012345678901234567890123456789\n",
-        )
-        .hang_up()
-        .timeline();
+    let timeline = asked_and_brought("100-104,300-309", &[(100, 104), (300, 309)]).timeline();
+    let session = &timeline.sessions()[0];
+    assert_eq!(session.state.name(), "complete");
+    assert_eq!((session.acknowledged, session.total), (15, Some(1000)));
     assert_eq!(
-        sessions(&timeline),
-        ["1 download complete 10/? sent 40 resent 0 x1 c1 restarts 0 rewinds 0 problems 0"]
+        session.story,
+        [
+            "2 ranges in one answer brought 15 bytes, between 100 and 309 of 1000.",
+            "All ranges that were asked for have arrived."
+        ]
+    );
+    let exchange = &timeline.exchanges()[0];
+    assert_eq!(exchange.parts[..], [(100, 105), (300, 310)]);
+    assert_eq!(
+        exchange
+            .range
+            .map(|range| (range.first, range.last, range.total)),
+        Some((100, 104, Some(1000)))
+    );
+    let coverage = timeline.coverage(1);
+    assert_eq!(coverage.acked(), [100..105, 300..310]);
+    assert_eq!(coverage.missing(), [0..100, 105..300, 310..1000]);
+}
+
+#[test]
+fn a_range_that_the_server_left_out_has_not_arrived() {
+    let timeline = asked_and_brought("100-104,300-309", &[(100, 104)]).timeline();
+    let session = &timeline.sessions()[0];
+    assert_eq!(
+        (session.state.name(), session.acknowledged),
+        ("uploading", 5)
     );
 }
 

@@ -93,6 +93,21 @@ fn tab_goes_round_what_could_stand_here_and_back_to_what_was_typed() {
     assert_snapshot!("completion", screen.text());
 }
 
+#[test]
+fn the_lists_follow_what_is_typed_and_are_as_before_when_it_is_given_up() {
+    let mut screen = wide(story());
+    screen.keys("2:goto 3<Enter>/http.status == 500");
+    assert_eq!(screen.model.packets.len(), 1);
+    screen.keys("<Esc>");
+    assert_eq!(screen.model.packets.len(), 12);
+    assert_eq!(screen.model.packets.selected(), Some(2));
+    screen.keys("/problem<Enter>/fragment.csv");
+    assert_eq!(screen.model.packets.len(), 0);
+    screen.keys("<Esc>");
+    assert_eq!(screen.model.filter.text(), "problem");
+    assert_eq!(screen.model.packets.len(), 2);
+}
+
 /// Many packets, each fourth a failure.
 fn many(count: u32) -> Made {
     let exchanges = (1..=count)
@@ -116,8 +131,14 @@ fn first_matches_of_a_million_come_at_once_and_the_others_step_by_step() {
     screen.keys("2/http.status == 500");
     let text = screen.text();
     assert!(text.contains("packets so far"), "{text}");
-    screen.keys("<Enter>");
+    // While it is being typed, before it is applied.
+    assert!(
+        screen.model.prompt.is_some() && text.contains("Ping           -             500"),
+        "{text}"
+    );
     let first = screen.model.packets.len();
+    screen.keys("<Enter>");
+    assert_eq!(screen.model.packets.len(), first, "nothing begins anew");
     assert!(first > 40 && first < ALL / 40, "{first}");
     assert!(screen.text().contains("500"));
     let (mut steps, mut before) = (0, first);

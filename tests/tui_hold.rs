@@ -70,6 +70,29 @@ fn released(fake: &Fake) -> Vec<(u64, Release)> {
 }
 
 #[test]
+fn a_broken_rules_file_is_told_wherever_the_user_is() {
+    let (mut screen, fake) = wide(Vec::new());
+    let wrong = "rules.toml:12:6: unclosed array, expected `]`";
+    state(&fake).trouble = Some(wrong.to_owned());
+    screen.look();
+    let told = format!("the rules stay as they were: {wrong}");
+    assert_eq!(message(&screen), (told, true));
+    let text = screen.keys("5").text();
+    assert!(
+        text.contains("Rules as they were: their file is broken"),
+        "{text}"
+    );
+    assert!(text.contains(wrong), "{text}");
+    state(&fake).trouble = None;
+    screen.look();
+    assert_eq!(
+        message(&screen),
+        ("the rules file is in force again".to_owned(), false)
+    );
+    assert!(!screen.text().contains(wrong));
+}
+
+#[test]
 fn rules_and_held_messages_look_like_this() {
     for (name, size) in [("80x24", (80, 24)), ("120x40", (120, 40))] {
         let (mut screen, _) = plugged(rules(), Vec::new(), size);

@@ -71,6 +71,20 @@ fn what_a_session_became_selects_its_first_packet_too() {
 }
 
 #[test]
+fn a_session_is_printed_with_any_of_its_packets() {
+    let (_folder, path) = capture();
+    // The one that was forgotten has problems, most of its packets have none.
+    let lines = view(&path, "-not problem");
+    let numbers = |kind: &str, field: &str| {
+        let lines = of_type(&lines, kind);
+        let numbers = lines.iter().filter_map(|line| line[field].as_u64());
+        numbers.collect::<std::collections::BTreeSet<u64>>()
+    };
+    assert_eq!(numbers("session", "no"), numbers("exchange", "session"));
+    assert_eq!(numbers("session", "no").len(), 2);
+}
+
+#[test]
 fn fields_of_heads_are_read_back() {
     let (_folder, path) = capture();
     let some = view(

@@ -3,6 +3,9 @@
 //! Every spelling seen in the field stands once, in [`SPELLINGS`]. Values are read tolerantly: what
 //! cannot be read is `None`, and the head keeps the bytes for whoever wants to judge them.
 
+use std::borrow::Cow;
+use std::net::Ipv6Addr;
+
 /// An inclusive byte range of a file with its total size: `bytes first-last/total`.
 ///
 /// MC-BUP §2.2.6.1, RFC 9110 §14.4
@@ -359,6 +362,17 @@ pub fn session_key(id: &str) -> String {
 /// Tells whether two ids name the same session.
 pub fn same_session(one: &str, other: &str) -> bool {
     one == other || session_key(one) == session_key(other)
+}
+
+/// Returns a host as a URL writes it: an IPv6 address in brackets.
+///
+/// RFC 3986 §3.2.2
+pub fn url_host(host: &str) -> Cow<'_, str> {
+    if host.parse::<Ipv6Addr>().is_ok() {
+        Cow::Owned(format!("[{host}]"))
+    } else {
+        Cow::Borrowed(host)
+    }
 }
 
 /// Returns a field's value for people: blanks trimmed, bytes that are not UTF-8 replaced.

@@ -89,6 +89,20 @@ impl Parts {
         &self.layout
     }
 
+    /// Returns which bytes of the file came so far, in the order of the parts; ends are exclusive.
+    pub fn arrived(&self) -> Vec<(u64, u64)> {
+        let begun = self.layout.ranges.iter();
+        let mut parts: Vec<_> = begun
+            .map(|&(first, last)| (first, last.saturating_add(1)))
+            .collect();
+        if let (State::Content(next, end), Some(last)) = (self.state, parts.last_mut())
+            && last.1 == end
+        {
+            last.1 = next;
+        }
+        parts
+    }
+
     /// Reads the next `bytes`.
     pub fn feed(&mut self, bytes: &[u8]) -> Vec<Piece> {
         let mut pieces = Vec::new();
@@ -246,9 +260,18 @@ mod tests {
         let layout = parts.layout();
         assert_eq!(layout.ranges, [(2, 5), (10, 11)]);
         assert_eq!((layout.widest, layout.lead, layout.doubtful), (0, 1, false));
+        assert_eq!(parts.arrived(), [(2, 6), (10, 12)]);
         let mut parts = Parts::new(b"multipart/byteranges; boundary=x");
         parts.feed(b"\r\n\r\n\r\n--x\r\nServer: abc\r\nContent-Range: bytes 0-0/9\r\n\r\na");
         assert_eq!((parts.layout().widest, parts.layout().lead), (13, 3));
+    }
+
+    #[test]
+    fn of_a_part_that_breaks_off_only_what_came_arrived() {
+        let mut parts = Parts::new(b"multipart/byteranges; boundary=xYz");
+        let at = CONTENT.windows(2).position(|two| two == b"kl").unwrap() + 1;
+        parts.feed(&CONTENT[..at]);
+        assert_eq!(parts.arrived(), [(2, 6), (10, 11)]);
     }
 
     #[test]

@@ -148,3 +148,52 @@ pub const fn step(state: State, packet: Packet, outcome: Outcome) -> State {
         },
     }
 }
+
+/// The offset that a server told last.
+///
+/// The header is to name the next byte (MC-BUP §2.2.7.2). Some servers name the last byte of the fragment in its
+/// place; an offset that can be read in both ways is doubtful until the client goes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    offset: u64,
+    doubtful: bool,
+}
+
+impl Told {
+    /// Takes an offset at its word.
+    pub const fn at(offset: u64) -> Self {
+        Self {
+            offset,
+            doubtful: false,
+        }
+    }
+
+    /// Takes the offset in the 200 to a fragment of `first` to `last`.
+    pub const fn after(first: u64, last: u64, offset: u64) -> Self {
+        Self {
+            offset,
+            doubtful: offset == last && first < last,
+        }
+    }
+
+    /// Returns the offset as told.
+    pub const fn offset(self) -> u64 {
+        self.offset
+    }
+
+    pub const fn is_doubtful(self) -> bool {
+        self.doubtful
+    }
+
+    /// Takes note that the client goes on at `first`, or closes a file of that size: returns what was
+    /// meant, no longer doubtful.
+    #[must_use]
+    pub const fn settled(self, first: u64) -> Self {
+        let next = self.offset.saturating_add(1);
+        Self::at(if self.doubtful && first == next {
+            next
+        } else {
+            self.offset
+        })
+    }
+}

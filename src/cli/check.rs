@@ -26,7 +26,7 @@ pub(super) struct Args {
     #[command(flatten)]
     by: Documents,
     /// Tell only findings of packets that the filter takes, such as 'client.ip == 10.0.0.5' (docs/filters.md)
-    #[arg(long, value_name = "EXPR")]
+    #[arg(long, value_name = "EXPR", allow_hyphen_values = true)]
     filter: Option<String>,
     /// Exit with 1 from this level on
     #[arg(long, value_enum, default_value_t = FailOn::Error)]

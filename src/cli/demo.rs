@@ -13,8 +13,9 @@ use crate::relay::{Config, Relay, Upstream};
 use super::check::Documents;
 use super::failure::{Failure, WithHint};
 use super::faults::{self, InForce};
+use super::front::{Behind, Places};
 use super::output::Format;
-use super::stage::{self, Appearance, Places, Plan, Recorded, Stage, Until};
+use super::stage::{self, Appearance, Plan, Recorded, Stage, Until};
 use super::tls::Security;
 
 /// Play eight scenes through the proxy, with nothing to set up
@@ -69,12 +70,9 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     }))?;
     let via = relay.addresses().first().copied().unwrap_or(server);
     let plan = Plan {
-        relay,
-        places: Places {
-            title: format!("http://{server}"),
-            upstream: Some(format!("http://{server}")),
-            ..Places::default()
-        },
+        front: relay.into(),
+        behind: Behind::Servers(Places::upstream(&format!("http://{server}"))),
+        notes: Vec::new(),
         security: Security::default(),
         recorded: args.capture.map_or(Recorded::Temporary, Recorded::File),
         snaplen: None,

@@ -26,7 +26,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Rebuild only files of sessions that the filter takes, such as 'name -like *.cab' (docs/filters.md)
-    #[arg(long, value_name = "EXPR")]
+    #[arg(long, value_name = "EXPR", allow_hyphen_values = true)]
     filter: Option<String>,
     /// Print JSON Lines (schema 1)
     #[arg(long)]

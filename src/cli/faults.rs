@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::event::{ConnId, Event, Fact, Leg, Note, What};
 use crate::fault::{self, Control, Engine, Recorded, RuleSet};
-use crate::relay::{Board, Outlet};
+use crate::relay::{Board, Clock, Outlet};
 use crate::report::expectation::{self, Expectation};
 use crate::timeline::Timeline;
 use crate::timeline::filter::{Filter, Heads};
@@ -23,6 +23,7 @@ use crate::timeline::filter::{Filter, Heads};
 use super::failure::{Failure, WithHint};
 use super::rules;
 use super::source::{Source, Step};
+use super::unit;
 
 /// How often the rules file is looked at.
 const LOOK: Duration = Duration::from_millis(500);
@@ -40,6 +41,10 @@ pub(super) struct Args {
     /// Draw chance from this number (default: the rules' own, else a new one, which is printed and recorded)
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// Let held messages go on by themselves after this time, or `never`; of two the second is for answers
+    /// [default: 110s,290s: shortly before Windows gives up]
+    #[arg(long, value_name = "TIME[,TIME]", value_parser = hold_for)]
+    hold_for: Option<Clock>,
     /// Write what became of the rules' expectations as JUnit XML
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
@@ -105,16 +110,20 @@ impl InForce {
             due: Mutex::default(),
             wake: Notify::new(),
         });
-        let again = Arc::clone(&shared);
-        let board = Board::new(Engine::new(rules, seed)).with_reload(move |board| {
-            let done = again.reload(board);
-            let text = match &done {
-                Ok(text) => text.clone(),
-                Err(text) => format!("The rules stay as they were: {text}"),
-            };
-            again.tell(vec![remark(text, board.now())]);
-            done
-        });
+        let board = Board::new(Engine::new(rules, seed));
+        let mut board = board.with_clock(args.hold_for.unwrap_or_default());
+        if shared.file.is_some() {
+            let shared = Arc::clone(&shared);
+            board = board.with_reload(move |board| {
+                let done = shared.reload(board);
+                let text = match &done {
+                    Ok(text) => text.clone(),
+                    Err(text) => format!("The rules stay as they were: {text}"),
+                };
+                shared.tell(vec![remark(text, board.now())]);
+                done
+            });
+        }
         Self {
             loaded,
             seed,
@@ -123,6 +132,19 @@ impl InForce {
             junit: args.junit,
         }
     }
+}
+
+/// Reads how long a message is held: of requests and of answers, or of both.
+fn hold_for(text: &str) -> Result<Clock, String> {
+    let one = |text: &str| match text.trim() {
+        "never" => Ok(None),
+        time => unit::duration(time).map(Some),
+    };
+    let (request, response) = text.split_once(',').unwrap_or((text, text));
+    Ok(Clock {
+        request: one(request)?,
+        response: one(response)?,
+    })
 }
 
 /// Draws a seed that is easy to type.
@@ -360,5 +382,25 @@ impl Verdict {
         std::fs::write(path, expectation::junit(&self.expectations()))
             .with_context(|| format!("cannot write {}", path.display()))
             .hint(|| "the folder must exist and be yours to write to".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_held_for_one_time_or_two_or_for_ever() {
+        let seconds = |s| Some(Duration::from_secs(s));
+        for (text, request, response) in [
+            ("30s", seconds(30), seconds(30)),
+            ("1m, 5m", seconds(60), seconds(300)),
+            ("never", None, None),
+            ("20,never", seconds(20), None),
+        ] {
+            assert_eq!(hold_for(text), Ok(Clock { request, response }), "{text}");
+        }
+        assert!(hold_for("soon").unwrap_err().contains("30s"));
+        assert!(hold_for("1m,").is_err());
     }
 }

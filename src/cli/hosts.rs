@@ -48,9 +48,18 @@ enum Leaks {
 }
 
 impl HostArgs {
-    /// Tells whether a forward proxy lets in everybody; `None`: there is none.
-    pub(super) fn is_open(&self) -> Option<bool> {
-        self.forward.then_some(self.proxy_auth.is_none())
+    /// Says what whoever reaches the proxy can do with it.
+    pub(super) fn lends(&self) -> &'static str {
+        match (self.forward, &self.proxy_auth) {
+            (true, None) => {
+                "everybody who reaches it can use this proxy to reach any server that this machine reaches, and \
+                 is taken for it there; --proxy-auth USER:PASSWORD lets in only who knows them"
+            }
+            (true, Some(_)) => {
+                "everybody who reaches it and knows user and password can use this proxy; both come unencrypted"
+            }
+            (false, _) => "everybody who reaches it can use this proxy",
+        }
     }
 
     /// Tells whether no request goes anywhere by these alone.

@@ -1,6 +1,6 @@
-//! `bitstap mock`: a server made from a capture.
+//! `bitstap mock`: a server made from a capture, with the screen and the captures of `proxy`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,24 +8,25 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::peer::mock::Notice;
+use crate::peer::mock::{Events, Notice};
 use crate::peer::{Mock, MockConfig};
-use crate::report::json::Ready;
 use crate::report::text::clean;
-use crate::report::unit::size;
-use crate::timeline::Remark;
 
+use super::check::Documents;
 use super::failure::{Failure, WithHint};
+use super::front::{Behind, Front, warn_beyond_loopback};
 use super::output::{Format, Output};
 use super::recorded::Recorded;
 use super::serve::{files, resolve};
-use super::stage::{self, Until};
-use super::{proxy, signal};
+use super::source::not_read;
+use super::stage::{self, Appearance, Plan, Recorded as Capture, Stage, Until};
+use super::tls::Security;
+use super::{proxy, unit};
 
 /// Answer BITS clients as the server of a capture did
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  bitstap mock upload.pcapng\n  bitstap mock iis.pcap.gz --listen 127.0.0.1:9001 --timing --dir ./received\n  bitstap mock upload.pcapng --listen 127.0.0.1:0 --json --until sessions=1\n\nIt takes any file in Fragments of any size, dials nobody, and does again what the recorded server did out of the ordinary. docs/replay.md has the rest."
+    after_help = "Examples:\n  bitstap mock upload.pcapng\n  bitstap mock iis.pcap.gz --listen 127.0.0.1:9001 --timing --dir ./received\n  bitstap mock upload.pcapng --listen 127.0.0.1:0 --json --until sessions=1\n  bitstap mock upload.pcapng --headless --capture again.pcapng\n\nIt takes any file in Fragments of any size, dials nobody, and does again what the recorded server did out of the ordinary. docs/replay.md has the rest."
 )]
 pub(super) struct Args {
     /// Captures: pcapng or pcap, also gzipped, of bitstap or of any other program; several are merged by time
@@ -49,44 +50,50 @@ pub(super) struct Args {
     /// Stop by itself: sessions=N (so many uploads have ended), idle=TIME (nothing was asked for so long)
     #[arg(long, value_name = "WHEN", value_parser = proxy::until)]
     until: Vec<Until>,
-    /// Print JSON Lines: ready, then answered, received and note
+    /// Record everything into this file (pcapng); it is readable by you only
+    #[arg(long, value_name = "FILE", conflicts_with = "no_capture")]
+    capture: Option<PathBuf>,
+    /// Record nothing (by default a screen has a temporary capture, offered for saving at the end)
     #[arg(long)]
-    json: bool,
-    /// Print errors only
-    #[arg(long, short)]
-    quiet: bool,
+    no_capture: bool,
+    /// Keep at most so much of each piece of a body
+    #[arg(long, value_name = "SIZE", value_parser = unit::size)]
+    snaplen_body: Option<u64>,
+    #[command(flatten)]
+    by: Documents,
+    #[command(flatten)]
+    format: Format,
+    #[command(flatten)]
+    appearance: Appearance,
 }
 
 /// Runs the subcommand.
 pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
+    warn_beyond_loopback(&args.listen, "everybody who reaches it can use this mock");
+    if let Some(capture) = &args.capture {
+        not_read(&args.files, capture)?;
+    }
     let recorded = Recorded::read(&args.files, &AtomicBool::new(false))?;
     let runtime = stage::runtime()?;
     let (start, start_ns) = stage::clocks();
-    let format = Format {
-        headless: true,
-        json: args.json,
-        quiet: args.quiet,
-    };
-    let output = Arc::new(Mutex::new(Output::new(format, start_ns)));
     let mut listen = Vec::new();
     for address in &args.listen {
         listen.push(resolve(address)?);
     }
-    let (beat, beats) = watch::channel(0_u64);
+    let format = args.format;
     let (ends, ended) = watch::channel(0_usize);
-    let notices = output.clone();
-    let told = Mutex::new(Told::default());
+    let output = Mutex::new(Output::new(format, start_ns));
+    let on_screen = format.wants_screen();
+    let https = args.tls_cert.is_some();
     let config = MockConfig {
         listen,
         tls: files(args.tls_cert, args.tls_key),
         folder: args.dir,
         timing: args.timing,
         on_notice: Some(Arc::new(move |notice: &Notice| {
-            let lines = lines(notice, args.json, &told);
-            let mut output = notices.lock().unwrap_or_else(PoisonError::into_inner);
-            // Answering goes on where nobody can be told.
-            let _ = output.lines(&lines);
-            beat.send_modify(|count| *count = count.wrapping_add(1));
+            if !on_screen {
+                tell(notice, format, &output);
+            }
             if matches!(notice, Notice::Ended { .. }) {
                 ends.send_modify(|count| *count = count.saturating_add(1));
             }
@@ -104,41 +111,57 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
                 .to_owned(),
         );
     }
-    let stop = signal::token()?;
-    let ready = Ready {
-        listen: mock.addresses().iter().map(ToString::to_string).collect(),
-        ..Ready::default()
+    let until = Until::all(args.until);
+    let names: Vec<String> = args.files.iter().map(|path| name(path)).collect();
+    let plan = Plan {
+        front: Front::new(&mock.addresses().to_vec(), move |outlet, stop| {
+            let events = Events {
+                start,
+                on_event: Arc::new(move |event| {
+                    let outlet = outlet.clone();
+                    Box::pin(async move { outlet.send(event).await })
+                }),
+            };
+            mock.run(Some(events), stop)
+        }),
+        behind: Behind::Nothing(format!("mock of {}", names.join(" "))),
+        notes,
+        security: Security {
+            https,
+            ..Security::default()
+        },
+        recorded: Capture::chosen(args.capture, args.no_capture),
+        snaplen: args.snaplen_body,
+        start_ns,
+        until: Until {
+            // Uploads are counted here: a session that the mock forgets, as was recorded, has not ended.
+            sessions: None,
+            ..until
+        },
+        rules: None,
+        by: args.by,
+        format,
+        appearance: args.appearance,
     };
-    {
-        let mut output = output.lock().unwrap_or_else(PoisonError::into_inner);
-        output.ready(&ready)?;
-        for text in notes {
-            output.note(&Remark {
-                at: start.elapsed(),
-                conn: None,
-                leg: None,
-                exchange: None,
-                text,
-            })?;
+    Stage::new(runtime, plan).run(move |stop| async move {
+        if let Some(sessions) = until.sessions {
+            stop_after(ended, sessions, stop.clone()).await;
         }
-    }
-    runtime.block_on(async {
-        for until in args.until {
-            if let Some(idle) = until.idle {
-                tokio::spawn(stage::stop_when_idle(beats.clone(), idle, stop.clone()));
-            }
-            if let Some(sessions) = until.sessions {
-                tokio::spawn(stop_after(ended.clone(), sessions, stop.clone()));
-            }
-        }
-        mock.run(stop).await;
-    });
-    Ok(ExitCode::SUCCESS)
+        stop.cancelled().await;
+        Ok(())
+    })
 }
 
+/// Returns the last part of a path.
+fn name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or(path.as_os_str());
+    name.to_string_lossy().into_owned()
+}
+
+/// Cancels `stop` when so many uploads have ended.
 async fn stop_after(mut ended: watch::Receiver<usize>, sessions: usize, stop: CancellationToken) {
-    // An error means that the mock is gone.
-    if ended.wait_for(|count| *count >= sessions).await.is_ok() {
+    let over = ended.wait_for(|count| *count >= sessions);
+    if stop.run_until_cancelled(over).await.is_some() {
         stop.cancel();
     }
 }
@@ -146,67 +169,19 @@ async fn stop_after(mut ended: watch::Receiver<usize>, sessions: usize, stop: Ca
 /// So many characters of a line are shown; what a client names may be longer, and hold anything.
 const SHOWN: usize = 1000;
 
-/// What a person was told once already.
-#[derive(Default)]
-struct Told {
-    fallback: std::collections::BTreeSet<&'static str>,
-}
-
-/// Returns what to print of a notice.
-fn lines(notice: &Notice, json: bool, told: &Mutex<Told>) -> Vec<String> {
-    if json {
-        return vec![as_json(notice).to_string()];
-    }
-    match notice {
-        Notice::Answered {
-            method,
-            path,
-            packet,
-            status,
-            from,
-            unmatched,
-            ..
-        } => {
-            let what = packet.unwrap_or(method.as_str());
-            if let Some(why) = unmatched {
-                // What was not in the capture is trouble, not output.
-                let status = status.map_or_else(String::new, |status| format!(" {status}"));
-                let line = format!("unmatched: {what} {path} was answered{status}; {why}");
-                stage::say(&clean(&line, SHOWN));
-                return Vec::new();
-            }
-            let name = packet.unwrap_or("request");
-            let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
-            if from.is_none() && told.fallback.insert(name) {
-                let line = format!(
-                    "The capture has no answer for this {what} {path}: it gets the reference server's, and so do others like it."
-                );
-                return vec![clean(&line, SHOWN)];
-            }
-            Vec::new()
-        }
-        Notice::Ended {
-            path,
-            bytes,
-            sha256,
-            file,
-            complete,
-            cancelled,
-        } => {
-            let how = match (cancelled, complete) {
-                (true, _) => "was cancelled",
-                (_, true) => "is complete",
-                _ => "was closed before its end",
-            };
-            let mut line = format!("{path} {how}: {}", size(*bytes));
-            if let Some(file) = file {
-                line.push_str(&format!(" in {}", file.display()));
-            }
-            if let Some(hash) = sha256 {
-                line.push_str(&format!(", SHA-256 {hash}"));
-            }
-            vec![clean(&line, SHOWN)]
-        }
+/// Tells what the timeline does not: each answer and each file to programs, trouble to people.
+fn tell(notice: &Notice, format: Format, output: &Mutex<Output>) {
+    if format.json {
+        let mut output = output.lock().unwrap_or_else(PoisonError::into_inner);
+        // Answering goes on where nobody can be told.
+        let _ = output.lines(&[as_json(notice).to_string()]);
+    } else if let Notice::Answered {
+        unmatched: Some(_), ..
+    } = notice
+        && let Some(line) = notice.sentence()
+    {
+        // What was not in the capture is trouble, not output.
+        stage::say(&clean(&line, SHOWN));
     }
 }
 

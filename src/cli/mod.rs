@@ -12,6 +12,7 @@ mod config;
 mod errand;
 mod failure;
 mod faults;
+mod front;
 mod hosts;
 mod kept;
 mod output;

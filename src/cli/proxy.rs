@@ -11,9 +11,10 @@ use super::check::Documents;
 use super::config;
 use super::failure::Failure;
 use super::faults::{self, InForce};
+use super::front::{Behind, Places, warn_beyond_loopback};
 use super::hosts::{self, HostArgs};
 use super::output::Format;
-use super::stage::{self, Appearance, Places, Plan, Recorded, Stage, Until};
+use super::stage::{self, Appearance, Plan, Recorded, Stage, Until};
 use super::tls::{TlsArgs, with_hint};
 use super::unit;
 
@@ -78,7 +79,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     }
     let runtime = stage::runtime()?;
     let (start, start_ns) = stage::clocks();
-    warn_beyond_loopback(&args.listen, &args.hosts);
+    warn_beyond_loopback(&args.listen, args.hosts.lends());
     let rules = args.faults.put_in_force()?;
     if let (true, Some(rule)) = (args.no_capture, rules.expects_heads()) {
         let text =
@@ -110,24 +111,15 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
             .collect(),
     };
     let relay = (runtime.block_on(Relay::bind(config))).map_err(with_hint)?;
-    let recorded = match (args.capture, args.no_capture) {
-        (Some(path), _) => Recorded::File(path),
-        (None, true) => Recorded::Nowhere,
-        (None, false) => Recorded::Temporary,
-    };
-    let mut whole = Until::default();
-    for until in args.until {
-        whole.sessions = until.sessions.or(whole.sessions);
-        whole.idle = until.idle.or(whole.idle);
-    }
     let plan = Plan {
-        relay,
-        places,
+        front: relay.into(),
+        behind: Behind::Servers(places),
+        notes: Vec::new(),
         security,
-        recorded,
+        recorded: Recorded::chosen(args.capture, args.no_capture),
         snaplen: args.snaplen_body,
         start_ns,
-        until: whole,
+        until: Until::all(args.until),
         rules,
         by: args.by,
         format: args.format,
@@ -137,29 +129,6 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
         stop.cancelled().await;
         Ok(())
     })
-}
-
-/// Whoever listens wider than loopback lends the server to the whole network, a forward proxy all servers.
-fn warn_beyond_loopback(listen: &[String], hosts: &HostArgs) {
-    let lends = match hosts.is_open() {
-        Some(true) => {
-            "everybody who reaches it can use this proxy to reach any server that this machine reaches, and \
-             is taken for it there; --proxy-auth USER:PASSWORD lets in only who knows them"
-        }
-        Some(false) => {
-            "everybody who reaches it and knows user and password can use this proxy; both come unencrypted"
-        }
-        None => "everybody who reaches it can use this proxy",
-    };
-    for address in listen {
-        let loopback = address.parse::<std::net::SocketAddr>().map_or_else(
-            |_| address.starts_with("localhost:"),
-            |address| address.ip().is_loopback(),
-        );
-        if !loopback {
-            stage::say(&format!("warning: {address} is not loopback: {lends}"));
-        }
-    }
 }
 
 /// Reads `sessions=N` or `idle=TIME`.

@@ -164,12 +164,10 @@ impl Recorder {
         }
         write(&self.timeline).remark(Remark {
             at,
-            conn: None,
-            leg: None,
-            exchange: None,
             text: format!(
                 "The capture has stopped: {reason}. What was recorded before is kept; relaying goes on."
             ),
+            ..Remark::default()
         });
     }
 }

@@ -33,7 +33,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "N")]
     session: Vec<u32>,
     /// Play only sessions that the filter selects, such as 'bits.total > 1MiB' (docs/filters.md)
-    #[arg(long, value_name = "EXPR")]
+    #[arg(long, value_name = "EXPR", allow_hyphen_values = true)]
     filter: Option<String>,
     /// The client's pauses: recorded, xN (N times as fast), max (none)
     #[arg(long, value_name = "SPEED", default_value = "max", value_parser = speed)]

@@ -123,10 +123,8 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
         on_notice: Some(Arc::new(move |notice: &Notice| {
             let remark = Remark {
                 at: start.elapsed(),
-                conn: None,
-                leg: None,
-                exchange: None,
                 text: sentence(notice),
+                ..Remark::default()
             };
             let mut output = notices.lock().unwrap_or_else(PoisonError::into_inner);
             // Serving goes on where nobody can be told.

@@ -160,6 +160,20 @@ impl Source {
     }
 }
 
+/// Refuses to write over one of the captures that are read.
+pub(super) fn not_read(read: &[PathBuf], out: &Path) -> Result<(), Failure> {
+    let same = |path: &PathBuf| {
+        let (a, b) = (path.canonicalize(), out.canonicalize());
+        a.is_ok_and(|a| b.is_ok_and(|b| a == b))
+    };
+    if !read.iter().any(same) {
+        return Ok(());
+    }
+    let out = out.display();
+    let text = format!("cannot write {out}: it is one of the captures to read");
+    Err(Failure::new(text).hint("give the new file another name"))
+}
+
 /// Says why nothing was added to a file, the reason first: there is one line for it.
 pub(super) fn refusal(error: capture::Error) -> String {
     match error {

@@ -1,4 +1,4 @@
-//! A relay with its recorder and its audience: what `proxy` and `demo` have in common.
+//! What clients talk to, with its recorder and its audience: what `proxy`, `demo` and `mock` have in common.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -12,15 +12,16 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::capture::{CaptureFile, Options, Writer};
-use crate::relay::{Outlet, Relay, queue};
+use crate::relay::{Outlet, queue};
 use crate::report::json::Ready;
-use crate::timeline::{Chunk, ReadBack, Span, Timeline};
+use crate::timeline::{Chunk, ReadBack, Remark, Span, Timeline};
 use crate::tui::{self, Annotate, Ended, Look, Recording, Save, Screen, Status};
 
 use super::check::Documents;
 use super::errand::Origin;
 use super::failure::{Failure, WithHint};
 use super::faults::InForce;
+use super::front::{Behind, Front, Places};
 use super::output::{Format, Output};
 use super::record::{self, Recorder, lock};
 use super::signal;
@@ -58,6 +59,17 @@ pub(super) enum Recorded {
     Temporary,
 }
 
+impl Recorded {
+    /// Returns what `--capture FILE` and `--no-capture` ask for.
+    pub(super) fn chosen(capture: Option<PathBuf>, no_capture: bool) -> Self {
+        match (capture, no_capture) {
+            (Some(path), _) => Self::File(path),
+            (None, true) => Self::Nowhere,
+            (None, false) => Self::Temporary,
+        }
+    }
+}
+
 /// When a run ends by itself.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Until {
@@ -67,29 +79,30 @@ pub(super) struct Until {
     pub(super) idle: Option<Duration>,
 }
 
-/// Where requests go.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Places {
-    /// In words, for the screen's title.
-    pub(super) title: String,
-    /// The upstream as the user named it.
-    pub(super) upstream: Option<String>,
-    /// Hosts and the URLs of the servers that requests for them go to.
-    pub(super) routes: Vec<(String, String)>,
-    /// Clients may name servers themselves.
-    pub(super) forward: bool,
+impl Until {
+    /// Puts several together; the last of a kind counts.
+    pub(super) fn all(several: Vec<Self>) -> Self {
+        let mut whole = Self::default();
+        for until in several {
+            whole.sessions = until.sessions.or(whole.sessions);
+            whole.idle = until.idle.or(whole.idle);
+        }
+        whole
+    }
 }
 
 /// All that a run needs.
 pub(super) struct Plan {
-    pub(super) relay: Relay,
-    pub(super) places: Places,
+    pub(super) front: Front,
+    pub(super) behind: Behind,
     pub(super) security: Security,
     pub(super) recorded: Recorded,
     pub(super) snaplen: Option<u64>,
     /// Wall clock of the run's start, nanoseconds since 1970-01-01 UTC.
     pub(super) start_ns: u64,
     pub(super) until: Until,
+    /// What is worth telling before the first event.
+    pub(super) notes: Vec<String>,
     /// The rules that the relay asks, if any.
     pub(super) rules: Option<InForce>,
     pub(super) by: Documents,
@@ -98,17 +111,25 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Where clients find the relay, as URLs where they may speak TLS.
+    /// Where requests go, if anywhere.
+    fn places(&self) -> Places {
+        match &self.behind {
+            Behind::Servers(places) => places.clone(),
+            Behind::Nothing(_) => Places::default(),
+        }
+    }
+
+    /// Where clients find the front, as URLs where they may speak TLS.
     fn urls(&self) -> Vec<String> {
         let scheme = if self.security.https { "https" } else { "http" };
-        let addresses = self.relay.addresses().iter();
+        let addresses = self.front.addresses.iter();
         addresses
             .map(|address| format!("{scheme}://{address}"))
             .collect()
     }
 
     fn title(&self) -> String {
-        let addresses = self.relay.addresses().iter().map(ToString::to_string);
+        let addresses = self.front.addresses.iter().map(ToString::to_string);
         let listen: Vec<String> = if self.security.https {
             self.urls()
         } else {
@@ -119,17 +140,22 @@ impl Plan {
         } else {
             ""
         };
-        format!("{sign}{} -> {}", listen.join(" "), self.places.title)
+        let behind = match &self.behind {
+            Behind::Servers(places) => format!("-> {}", places.title),
+            Behind::Nothing(what) => what.clone(),
+        };
+        format!("{sign}{} {behind}", listen.join(" "))
     }
 
     fn ready(&self, store: &Store) -> Ready {
-        let addresses = self.relay.addresses().iter().map(ToString::to_string);
+        let addresses = self.front.addresses.iter().map(ToString::to_string);
+        let places = self.places();
         Ready {
             url: self.urls(),
             listen: addresses.collect(),
-            upstream: self.places.upstream.clone(),
-            routes: self.places.routes.iter().cloned().collect(),
-            forward: self.places.forward,
+            upstream: places.upstream,
+            routes: places.routes.into_iter().collect(),
+            forward: places.forward,
             // One that nobody can open later is not told of.
             capture: store
                 .shown()
@@ -141,8 +167,8 @@ impl Plan {
     fn status(&self, store: &Store) -> Status {
         Status {
             title: self.title(),
-            upstream: self.places.upstream.clone(),
-            log: self.security.notices.clone(),
+            upstream: self.places().upstream,
+            log: [self.security.notices.as_slice(), self.notes.as_slice()].concat(),
             recording: store.shown().map(|path| Recording {
                 path,
                 ..Recording::default()
@@ -199,7 +225,7 @@ impl Stage {
         Self { runtime, plan }
     }
 
-    /// Runs relay, recorder and `driver` until a signal, the user, or the plan's end; `driver` gets the
+    /// Runs front, recorder and `driver` until a signal, the user, or the plan's end; `driver` gets the
     /// token that ends the run.
     pub(super) fn run<F>(
         self,
@@ -223,6 +249,12 @@ impl Stage {
         let mut output = (!on_screen).then(|| Output::new(plan.format, plan.start_ns));
         if let Some(output) = &mut output {
             output.ready(&ready)?;
+            for text in &plan.notes {
+                output.note(&Remark {
+                    text: text.clone(),
+                    ..Remark::default()
+                })?;
+            }
         }
 
         let (pulse, beat) = watch::channel(0);
@@ -249,7 +281,7 @@ impl Stage {
             }
             runtime.spawn(rules.watch(outlet.clone(), stop.clone()));
         }
-        let relay = runtime.spawn(plan.relay.run(outlet, stop.clone()));
+        let front = runtime.spawn((plan.front.run)(outlet, stop.clone()));
         if let Some(idle) = plan.until.idle {
             runtime.spawn(stop_when_idle(beat, idle, stop.clone()));
         }
@@ -279,7 +311,7 @@ impl Stage {
             None
         };
 
-        let relayed = runtime.block_on(relay);
+        let served = runtime.block_on(front);
         let driven = runtime.block_on(driver);
         let recorded = recorder
             .join()
@@ -291,7 +323,7 @@ impl Stage {
                 say(&save(from, to)?);
             }
         }
-        relayed.context("the relay has ended badly")?;
+        served.context("what listens has ended badly")?;
         let verdict = recorded?;
         driven.context("the driver of the run has ended badly")??;
         if let Some(reason) = failed_recording(&status) {

@@ -38,7 +38,7 @@ pub(super) struct Args {
     #[arg(long)]
     follow: bool,
     /// Show only what the filter takes, such as 'bits.error and time.wait > 30s' (docs/filters.md)
-    #[arg(long, value_name = "EXPR")]
+    #[arg(long, value_name = "EXPR", allow_hyphen_values = true)]
     filter: Option<String>,
     #[command(flatten)]
     by: Documents,
@@ -274,10 +274,8 @@ pub(super) fn about_file(timeline: &Timeline, text: String) -> Remark {
         .map_or(Duration::ZERO, |row| row.times.begun);
     Remark {
         at,
-        conn: None,
-        leg: None,
-        exchange: None,
         text,
+        ..Remark::default()
     }
 }
 

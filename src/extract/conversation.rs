@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use crate::bits::hresult::BG_E_SESSION_NOT_FOUND;
 use crate::bits::multipart::Parts;
 use crate::bits::packet::read_ack;
+use crate::bits::session::Told;
 use crate::bits::{Ack, Packet};
 use crate::event::{Close, Direction, Event, Leg, What};
 use crate::timeline::{Exchange, Outcome, Session, SessionKind, Timeline};
@@ -436,12 +437,20 @@ impl Content<'_> {
 fn word(status: u16, ack: &Ack, row: &Exchange) -> Option<Word> {
     let end = row.range.map(|range| range.last.saturating_add(1));
     match status {
-        200..=299 => ack.received.or(end).map(Word::Kept),
+        200..=299 => {
+            let told = ack.received.or(end)?;
+            let last = row.range.map_or(0, |range| range.last);
+            let first = row.range.map_or(last, |range| range.first);
+            Some(Word::Kept(Told::after(first, last, told)))
+        }
         416 => Some(Word::Refused(ack.received)),
         // The server forgot everything: its file is what it held until now.
         _ if ack.error == Some(BG_E_SESSION_NOT_FOUND) => Some(Word::Refused(None)),
         // An application behind the server failed, or there is no more room: the offset tells.
-        _ => Some(ack.received.map_or(Word::Refused(None), Word::Kept)),
+        _ => Some(
+            ack.received
+                .map_or(Word::Refused(None), |told| Word::Kept(Told::at(told))),
+        ),
     }
 }
 

@@ -160,7 +160,7 @@ pub(super) fn rows(
 /// Returns what a copy lacks, in order.
 fn gaps(run: &Run, acknowledged: bool) -> Vec<Gap> {
     let (bytes, known) = if acknowledged {
-        (&run.held.bytes, run.held.told)
+        (&run.held.bytes, run.held.told())
     } else {
         let end = run.passed.end().max(run.left_out.end());
         (&run.passed, run.total.map_or(end, |total| total.max(end)))

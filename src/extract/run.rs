@@ -4,7 +4,7 @@
 
 use crate::bits::Ack;
 use crate::event::Missing;
-use crate::timeline::Session;
+use crate::timeline::{Session, SessionState};
 
 use super::extent::Extents;
 use super::folder::{FileId, Folder};
@@ -168,7 +168,8 @@ impl Run {
             folder.cut(sent, self.passed.end())?;
         }
         if let Some(&held) = self.files.get(1) {
-            for (start, end) in self.held.settle(self.total) {
+            let closed = session.state == SessionState::Closed;
+            for (start, end) in self.held.settle(self.total, closed) {
                 folder.blank(held, start, end)?;
             }
             folder.cut(held, self.held.bytes.end())?;

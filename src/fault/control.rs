@@ -77,6 +77,11 @@ pub trait Control: Send + Sync {
     /// Reads the rules file again. `Ok` says in a sentence what changed; with `Err` the old rules stay.
     fn reload(&self) -> Result<String, String>;
 
+    /// Says why the rules file did not come into force when it was read last; `None`: it did.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
+
     /// Holds every message that matches from now on; `None`: none.
     fn set_breakpoint(&self, filter: Option<Filter>);
 

@@ -72,6 +72,7 @@ const fn tls(fault: TlsFault) -> &'static str {
         TlsFault::Expired => "certificate expired",
         TlsFault::WrongName => "certificate of another name",
         TlsFault::UnknownAuthority => "certificate of an unknown authority",
+        TlsFault::ClientCertificate => "client certificate demanded",
         TlsFault::Abort => "handshake aborted",
     }
 }

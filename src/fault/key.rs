@@ -3,13 +3,15 @@
 //! Nothing here depends on what is minted at random or by chance of timing: not on a session id, a port,
 //! or the order in which connections are accepted. An upload session is (client address, path, its n-th
 //! Create-Session); the id that the server tells only leads later packets to it, on other connections
-//! too. Memory is bounded; see [`ROOM`].
+//! too. As on the timeline, a Create-Session that begins a session anew, because the server forgot it or the
+//! one before came to nothing, is no other session. Memory is bounded; see [`ROOM`].
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::bits::session::Answer;
 use crate::bits::{Ack, Packet, Request};
 use crate::event::ConnId;
 
@@ -26,6 +28,9 @@ const LONGEST: usize = 256;
 /// So many Create-Sessions of one connection may be on their way at a time.
 const CREATING: usize = 64;
 
+/// So many sessions of one client and path may be about to begin anew.
+const WAITING: usize = 64;
+
 /// Client and path.
 type Place = (IpAddr, Box<str>);
 /// Session id and path.
@@ -36,6 +41,8 @@ type Told = (Box<str>, Box<str>);
 pub(super) struct Keys {
     /// Create-Sessions so far, by client and path.
     creates: Recent<Place, u64>,
+    /// Sessions that a Create-Session would begin anew, the newest last.
+    waiting: Recent<Place, VecDeque<Arc<str>>>,
     /// Upload sessions by lower-cased id and path.
     ids: Recent<Told, Option<Arc<str>>>,
     /// Connections so far, by client and the path of their first request.
@@ -51,8 +58,31 @@ struct Conn {
     /// As it is known before its first request.
     accepted: Option<Arc<str>>,
     key: Option<Arc<str>>,
-    /// Sessions that its latest Create-Sessions began, by exchange.
-    creating: VecDeque<(u64, Arc<str>)>,
+    /// Its latest Create-Sessions.
+    creating: VecDeque<Creation>,
+}
+
+/// A Create-Session.
+#[derive(Debug)]
+struct Creation {
+    exchange: u64,
+    place: Place,
+    /// The session that it began.
+    key: Arc<str>,
+    /// Its client has not heard yet what came of it.
+    open: bool,
+}
+
+/// What the client of an upload packet hears of it in the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// The connection ends or stands still instead of an answer.
+    Nothing,
+    Answer {
+        answer: Answer,
+        /// It names a session.
+        named: bool,
+    },
 }
 
 /// What a key is made for.
@@ -76,6 +106,7 @@ impl Keys {
     pub(super) fn new() -> Self {
         Self {
             creates: Recent::new(ROOM),
+            waiting: Recent::new(ROOM),
             ids: Recent::new(ROOM),
             firsts: Recent::new(ROOM),
             opened: Recent::new(ROOM),
@@ -105,14 +136,69 @@ impl Keys {
             .request
             .is_some_and(|request| request.packet == Some(Packet::CreateSession));
         if let (true, Some(exchange)) = (creates, subject.exchange) {
-            let n = self.creates.entry(subject.place());
-            *n = n.saturating_add(1);
-            let key = session(subject.client, subject.path, *n);
+            let place = subject.place();
+            let again = self
+                .waiting
+                .peek(&place)
+                .is_some_and(|keys| !keys.is_empty());
+            let again = again.then(|| self.waiting.entry(place.clone()).pop_back());
+            let key = again.flatten().unwrap_or_else(|| {
+                let n = self.creates.entry(place.clone());
+                *n = n.saturating_add(1);
+                session(subject.client, subject.path, *n)
+            });
             if conn.creating.len() >= CREATING {
                 conn.creating.pop_front();
             }
-            conn.creating.push_back((exchange, key));
+            conn.creating.push_back(Creation {
+                exchange,
+                place,
+                key,
+                open: true,
+            });
         }
+    }
+
+    /// Takes note of what the client hears of an upload packet: it may begin its session anew.
+    pub(super) fn heard(&mut self, subject: Subject<'_>, heard: Heard) {
+        let Some(packet) = subject.request.and_then(|request| request.packet) else {
+            return;
+        };
+        let again = match (packet, heard) {
+            (Packet::CreateSession, Heard::Nothing) => true,
+            (Packet::CreateSession, Heard::Answer { answer, named }) => match answer {
+                Answer::Done => !named,
+                answer => answer != Answer::Fatal,
+            },
+            (Packet::Fragment | Packet::CloseSession, Heard::Answer { answer, .. }) => {
+                answer == Answer::SessionNotFound
+            }
+            _ => false,
+        };
+        let conn = self.conns.get_mut(&subject.conn);
+        let creation = conn.and_then(|conn| {
+            let mut known = conn.creating.iter_mut();
+            known.find(|creation| Some(creation.exchange) == subject.exchange)
+        });
+        if let Some(creation) = creation {
+            creation.open = false;
+        }
+        if again {
+            let key = self.session(subject);
+            self.wait(subject.place(), key);
+        }
+    }
+
+    /// Has the next Create-Session of a client and path begin this session anew.
+    fn wait(&mut self, place: Place, key: Arc<str>) {
+        let waiting = self.waiting.entry(place);
+        if waiting.contains(&key) {
+            return;
+        }
+        if waiting.len() >= WAITING {
+            waiting.pop_front();
+        }
+        waiting.push_back(key);
     }
 
     /// Takes note of the server's answer: the Ack of a Create-Session names the session.
@@ -130,13 +216,18 @@ impl Keys {
         let conn = self.conns.get(&subject.conn)?;
         conn.creating
             .iter()
-            .find(|(exchange, _)| Some(*exchange) == subject.exchange)
-            .map(|(_, key)| Arc::clone(key))
+            .find(|creation| Some(creation.exchange) == subject.exchange)
+            .map(|creation| Arc::clone(&creation.key))
     }
 
-    /// Forgets a connection.
+    /// Forgets a connection; what it was to create may be created over another one.
     pub(super) fn gone(&mut self, conn: ConnId) {
-        self.conns.remove(&conn);
+        let creating = self.conns.remove(&conn).map(|conn| conn.creating);
+        for creation in creating.into_iter().flatten() {
+            if creation.open {
+                self.wait(creation.place, creation.key);
+            }
+        }
     }
 
     /// Names what the subject is counted by.
@@ -185,6 +276,7 @@ impl Keys {
     pub(super) fn take_forgot(&mut self) -> bool {
         [
             self.creates.take_forgot(),
+            self.waiting.take_forgot(),
             self.ids.take_forgot(),
             self.firsts.take_forgot(),
             self.opened.take_forgot(),

@@ -243,6 +243,8 @@ pub enum TlsFault {
     Expired,
     WrongName,
     UnknownAuthority,
+    /// The certificate is right; the client is asked for one of its own, and none will do.
+    ClientCertificate,
     /// A fatal alert instead of a server hello.
     Abort,
 }

@@ -151,7 +151,9 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Connect { source, .. } => !is_distrust(source),
-            Self::Broken { .. } | Self::Short { .. } | Self::Timeout { .. } => true,
+            // TLS 1.3 tells a client after its handshake that it lacks a certificate (RFC 8446 §4.4.2.4).
+            Self::Broken { source, .. } => !is_distrust(source),
+            Self::Short { .. } | Self::Timeout { .. } => true,
             Self::Refused { status, code, .. } => {
                 *code != Some(super::field::TOO_LARGE)
                     && !matches!(status, 200..=305 | 307 | 400..=407 | 410..=499 | 501 | 505)
@@ -161,15 +163,25 @@ impl Error {
     }
 }
 
-/// Tells whether TLS failed for what the server's certificate is: no waiting mends that, and the Windows
-/// client fails the job.
+/// Tells whether TLS failed for what the server's certificate is, or because it wants one of the client: no
+/// waiting mends that, and the Windows client fails the job.
 ///
-/// Win32 `IBackgroundCopyJobHttpOptions::SetSecurityFlags`
-fn is_distrust(error: &io::Error) -> bool {
-    let tls = error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    matches!(tls, Some(rustls::Error::InvalidCertificate(_)))
+/// Win32 `IBackgroundCopyJobHttpOptions::SetSecurityFlags`, "Authentication"
+fn is_distrust(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let io = error.downcast_ref::<io::Error>();
+        let inner = io.and_then(io::Error::get_ref);
+        if let Some(tls) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            return matches!(
+                tls,
+                rustls::Error::InvalidCertificate(_)
+                    | rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired)
+            );
+        }
+        next = error.source();
+    }
+    false
 }
 
 fn login(asks: Offers) -> String {

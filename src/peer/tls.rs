@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::{ClientConfig, ProtocolVersion, RootCertStore, ServerConfig, ServerConnection};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::{Error, Result};
+use crate::event::TlsFact;
 
 /// The PEM files of a server's certificate chain and its key.
 #[derive(Clone, Debug)]
@@ -48,6 +49,22 @@ pub(super) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor> {
         .with_single_cert(chain, key)
         .map_err(|e| unusable(&files.certificates, &e))?;
     Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// Describes a handshake with a client that is over.
+pub(super) fn agreed(session: &ServerConnection) -> TlsFact {
+    TlsFact {
+        version: match session.protocol_version() {
+            Some(ProtocolVersion::TLSv1_3) => "TLS 1.3".to_owned(),
+            Some(ProtocolVersion::TLSv1_2) => "TLS 1.2".to_owned(),
+            other => format!("{other:?}"),
+        },
+        cipher: session
+            .negotiated_cipher_suite()
+            .map_or_else(String::new, |suite| format!("{:?}", suite.suite())),
+        server_name: session.server_name().map(str::to_owned),
+        ..TlsFact::default()
+    }
 }
 
 /// Makes the client's side: the certificates in `authority` when given, else those that the system trusts.

@@ -51,6 +51,8 @@ pub struct Board {
     decider: Mutex<Box<dyn Decide>>,
     clock: Clock,
     reload: Option<Box<Reload>>,
+    /// Why the last reload changed nothing.
+    trouble: Mutex<Option<String>>,
     start: OnceLock<Instant>,
     breakpoint: Mutex<Option<Filter>>,
     /// Whether there is a breakpoint: spares the lock.
@@ -82,6 +84,7 @@ impl Board {
             decider: Mutex::new(Box::new(decider)),
             clock: Clock::default(),
             reload: None,
+            trouble: Mutex::default(),
             start: OnceLock::new(),
             breakpoint: Mutex::default(),
             breaks: AtomicBool::new(false),
@@ -238,10 +241,16 @@ impl Control for Board {
     }
 
     fn reload(&self) -> Result<String, String> {
-        match &self.reload {
-            Some(reload) => reload(self),
-            None => Err("these rules were not read from a file".to_owned()),
-        }
+        let Some(reload) = &self.reload else {
+            return Err("these rules were not read from a file".to_owned());
+        };
+        let done = reload(self);
+        *lock(&self.trouble) = done.as_ref().err().cloned();
+        done
+    }
+
+    fn trouble(&self) -> Option<String> {
+        lock(&self.trouble).clone()
     }
 
     fn set_breakpoint(&self, filter: Option<Filter>) {

@@ -49,7 +49,7 @@ mod via;
 mod watch;
 
 pub use answer::DialError;
-pub use board::Board;
+pub use board::{Board, Clock};
 pub use credentials::Credentials;
 pub use destination::{Hosts, Route};
 pub use forward::Forward;

@@ -80,6 +80,11 @@ pub fn exchange(timeline: &Timeline, exchange: &Exchange, start_ns: u64) -> Stri
         packet: exchange.packet.map(crate::bits::Packet::name),
         status: exchange.status,
         range: exchange.range,
+        parts: exchange
+            .parts
+            .iter()
+            .map(|part| [part.0, part.1.saturating_sub(1)])
+            .collect(),
         received: exchange.received,
         session_id: exchange.session_id.as_deref(),
         request_body: exchange.request.map_or(0, |message| message.body),
@@ -144,9 +149,12 @@ pub fn session(timeline: &Timeline, session: &Session, start_ns: u64) -> String 
     };
     let coverage = timeline.coverage(session.no);
     let coverage = CoverageObject {
+        sent: pairs(coverage.sent()),
         acked: pairs(coverage.acked()),
         resent: pairs(coverage.resent()),
+        rewound: pairs(coverage.rewound()),
         missing: pairs(coverage.missing()),
+        never_seen: pairs(coverage.holes()),
     };
     line(&session_line(session, start_ns, coverage))
 }
@@ -191,13 +199,40 @@ pub fn note(remark: &Remark) -> String {
         #[serde(skip_serializing_if = "Option::is_none")]
         exchange: Option<u32>,
         text: &'l str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        receipt: Option<Receipt<'l>>,
     }
+    /// As `rules explain` has it, without its place.
+    #[derive(Serialize)]
+    struct Receipt<'l> {
+        rule: &'l str,
+        stage: &'l str,
+        fired: bool,
+        actions: Vec<&'l str>,
+        reason: Option<&'l str>,
+        key: &'l str,
+        ordinal: u64,
+    }
+    let receipt = remark.ruling.as_deref().map(|ruling| {
+        let reason = Some(&*ruling.reason).filter(|reason| !reason.is_empty());
+        let actions = ruling.actions.split(", ");
+        Receipt {
+            rule: &ruling.rule,
+            stage: &ruling.stage,
+            fired: reason.is_none(),
+            actions: actions.filter(|action| !action.is_empty()).collect(),
+            reason,
+            key: &ruling.key,
+            ordinal: ruling.ordinal,
+        }
+    });
     line(&Line {
         r#type: "note",
         t: remark.at.as_secs_f64(),
         conn: remark.conn.map(|conn| conn.0),
         exchange: remark.exchange,
         text: &remark.text,
+        receipt,
     })
 }
 
@@ -257,6 +292,8 @@ struct ExchangeLine<'l> {
     packet: Option<&'static str>,
     status: Option<u16>,
     range: Option<ContentRange>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    parts: Vec<[u64; 2]>,
     received: Option<u64>,
     session_id: Option<&'l str>,
     request_body: u64,
@@ -306,9 +343,12 @@ struct SessionLine<'l> {
 /// First and last byte of each run, both inclusive.
 #[derive(Serialize)]
 struct CoverageObject {
+    sent: Vec<[u64; 2]>,
     acked: Vec<[u64; 2]>,
     resent: Vec<[u64; 2]>,
+    rewound: Vec<[u64; 2]>,
     missing: Vec<[u64; 2]>,
+    never_seen: Vec<[u64; 2]>,
 }
 
 #[derive(Serialize)]

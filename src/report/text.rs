@@ -2,7 +2,7 @@
 
 use crate::bits::check::{Finding, Level};
 use crate::bits::hresult;
-use crate::timeline::{Exchange, Outcome, Remark, Session, Summary};
+use crate::timeline::{Exchange, Outcome, Remark, Session, SessionState, Summary};
 
 use super::{login, unit};
 
@@ -72,6 +72,9 @@ pub fn session(session: &Session) -> String {
     );
     let done = session.acknowledged;
     match (unit::percent(done, session.total), session.total) {
+        (_, Some(total)) if session.state == SessionState::Complete && done < total => {
+            text.push_str(&format!(", {done} bytes in ranges of a file of {total}"));
+        }
         (Some(percent), Some(total)) => {
             text.push_str(&format!(", {done} of {total} bytes ({percent}%)"));
         }

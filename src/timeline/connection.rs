@@ -50,6 +50,8 @@ pub(super) struct Live {
     pub(super) requests: Lane,
     pub(super) responses: Lane,
     pub(super) open: VecDeque<Open>,
+    /// Pings that are over and not judged yet, since their session is not known.
+    pub(super) waiting: Vec<Open>,
     /// The exchanges that ended last: the conversation's number and ours.
     pub(super) recent: VecDeque<(u64, u32)>,
     /// An exchange may be over that is still among the open ones.
@@ -89,6 +91,7 @@ impl Live {
             requests: Lane::new(Stream::Requests),
             responses: Lane::new(Stream::Responses),
             open: VecDeque::new(),
+            waiting: Vec::new(),
             recent: VecDeque::new(),
             unsettled: false,
             here: Here::default(),
@@ -311,6 +314,7 @@ impl Live {
                 row.closed = row.closed.or(Some(at));
             }
             self.part(ledger);
+            self.judge_waiting(ledger);
             let by_server = self.ended_by.is_some_and(|by| by.starts_with("the server"));
             ledger.findings.closed(self.locus.conn, by_server);
         }
@@ -364,12 +368,17 @@ impl Live {
         self.end(Stream::Responses, at, seen, ledger);
         self.settle_twin(true, ledger);
         self.part(ledger);
+        self.judge_waiting(ledger);
     }
 
     fn note(&mut self, event: &Event, note: &Note, ledger: &mut Ledger) {
         let mut exchange = self.open.front().map(|open| open.no);
+        let mut ruling = None;
         match &note.fact {
-            Fact::Rule(fact) => exchange = self.ruled(event.at, fact, ledger),
+            Fact::Rule(fact) => {
+                exchange = self.ruled(event.at, fact, ledger);
+                ruling = Some(ledger.ruling(fact));
+            }
             Fact::Rewrite(fact) => {
                 exchange = self.numbered(fact.exchange);
                 ledger.rewritten(exchange, fact);
@@ -409,6 +418,7 @@ impl Live {
             leg: Some(event.leg),
             exchange,
             text: note.text.clone(),
+            ruling,
         });
     }
 }

@@ -2,15 +2,14 @@
 //!
 //! Computed from a session's exchanges when somebody asks; nothing of it is kept. Upload: the server's
 //! offset acknowledges all bytes below it, and takes back those above it. Download: bytes that arrived
-//! count as acknowledged; of an answer in several parts only the first part is placed. Bounded like
-//! the run sets that it is made of.
+//! count as acknowledged. Bounded like the run sets that it is made of.
 
 use std::ops::Range;
 
 use crate::bits::Packet;
-use crate::bits::session::{Answer, classify};
+use crate::bits::session::{Answer, Told, classify};
 
-use super::row::{Exchange, Message, Session, SessionKind};
+use super::row::{Exchange, Session, SessionKind};
 use super::runs::Runs;
 
 /// Which bytes of one session's file passed.
@@ -98,21 +97,10 @@ impl Coverage {
     }
 
     fn arrived(&mut self, exchange: &Exchange) {
-        let response = exchange.response.as_ref();
-        if response.is_some_and(Message::is_hashes) {
-            return;
+        for part in brought(exchange) {
+            self.passed(part.start, part.end);
+            self.acked.insert(part.start, part.end);
         }
-        let body = response.map_or(0, |message| message.body);
-        let (first, len) = match (exchange.packet, exchange.status, exchange.range) {
-            (Some(Packet::Get), Some(200), _) => (0, body),
-            (Some(Packet::Get), Some(206), Some(range)) => {
-                let len = range.last.saturating_sub(range.first).saturating_add(1);
-                (range.first, body.min(len))
-            }
-            _ => return,
-        };
-        self.passed(first, first.saturating_add(len));
-        self.acked.insert(first, first.saturating_add(len));
     }
 
     fn passed(&mut self, first: u64, end: u64) {
@@ -134,6 +122,9 @@ impl Coverage {
                 *walk = Walk::default();
                 self.acked.clear();
             }
+            (Some(Packet::CloseSession), Some(Answer::Done)) => {
+                self.goes_on(self.total, walk);
+            }
             (Some(Packet::Fragment), answer) => {
                 self.fragment(exchange, answer, walk);
                 walk.lost |= answer == Some(Answer::SessionNotFound);
@@ -145,35 +136,77 @@ impl Coverage {
 
     fn fragment(&mut self, exchange: &Exchange, answer: Option<Answer>, walk: &mut Walk) {
         let end = exchange.range.map(|range| range.last.saturating_add(1));
-        if let (Some(range), Some(end)) = (exchange.range, end) {
-            let body = exchange
-                .request
-                .as_ref()
-                .map_or(0, |message: &Message| message.body);
-            self.passed(range.first, range.first.saturating_add(body).min(end));
+        if let Some(part) = carried(exchange) {
+            self.passed(part.start, part.end);
         }
+        self.goes_on(exchange.range.map(|range| range.first), walk);
+        let before = walk.told.offset();
         let (told, known) = match answer {
-            Some(Answer::Done) => (exchange.received.or(end), walk.told.max(end.unwrap_or(0))),
-            Some(Answer::OutOfStep) => (exchange.received, walk.told),
+            Some(Answer::Done) => (exchange.received.or(end), before.max(end.unwrap_or(0))),
+            Some(Answer::OutOfStep) => (exchange.received, before),
             _ => return,
         };
         let Some(told) = told.map(|told| told.min(self.total.unwrap_or(u64::MAX))) else {
             return;
         };
-        walk.told = told;
+        walk.told = match (exchange.range, answer) {
+            (Some(range), Some(Answer::Done)) => Told::after(range.first, range.last, told),
+            _ => Told::at(told),
+        };
         self.acked.insert(0, told);
-        if told < known {
+        if told < known && !walk.told.is_doubtful() {
             self.rewound.insert(told, known);
             self.acked.remove(told, u64::MAX);
         }
+    }
+
+    /// Takes note where the client goes on: what the server told last is not doubtful any more.
+    fn goes_on(&mut self, first: Option<u64>, walk: &mut Walk) {
+        let (told, meant) = (walk.told, walk.told.settled(first.unwrap_or(u64::MAX)));
+        self.acked.insert(told.offset(), meant.offset());
+        if told.is_doubtful() && meant.offset() == told.offset() {
+            let end = told.offset().saturating_add(1);
+            self.rewound.insert(told.offset(), end);
+        }
+        walk.told = meant;
+    }
+}
+
+/// Returns which bytes of the file a Fragment carried.
+pub fn carried(exchange: &Exchange) -> Option<Range<u64>> {
+    let range = exchange.range?;
+    let body = exchange.request.map_or(0, |message| message.body);
+    let end = range.last.saturating_add(1);
+    Some(range.first..range.first.saturating_add(body).min(end))
+}
+
+/// Returns which bytes of the file the answer to a GET brought, in the order in which they came.
+pub fn brought(exchange: &Exchange) -> Vec<Range<u64>> {
+    let Some(response) = exchange.response.filter(|message| !message.is_hashes()) else {
+        return Vec::new();
+    };
+    let body = response.body;
+    match (exchange.packet, exchange.status, exchange.range) {
+        (Some(Packet::Get), _, _) if !exchange.parts.is_empty() => {
+            let parts = exchange.parts.iter();
+            parts.map(|part| part.0..part.1).collect()
+        }
+        (Some(Packet::Get), Some(200), _) => vec![Range {
+            start: 0,
+            end: body,
+        }],
+        (Some(Packet::Get), Some(206), Some(range)) => {
+            let len = range.last.saturating_sub(range.first).saturating_add(1);
+            vec![range.first..range.first.saturating_add(body.min(len))]
+        }
+        _ => Vec::new(),
     }
 }
 
 /// What has to be remembered from one exchange of an upload to the next.
 #[derive(Debug, Default)]
 struct Walk {
-    /// Offset that the server told last.
-    told: u64,
+    told: Told,
     /// The server no longer knew the session.
     lost: bool,
 }

@@ -9,18 +9,19 @@
 //!   beginning), every range that was asked for arrived in full, and its connections are closed. A job
 //!   that fetches the file from the start, block by block, is not complete because a block is.
 //!
-//! Content of multipart/byteranges is counted when all of it has arrived, by the ranges asked for: the
-//! parts are not taken apart. `Uploading` reads "in transfer". The reply of an upload-reply is not a
-//! session of its own but part of the upload's.
+//! Content of multipart/byteranges is counted when the answer is over, part by part. `Uploading` reads
+//! "in transfer". The reply of an upload-reply is not a session of its own but part of the upload's.
 
 use std::time::Duration;
 
 use crate::bits::session::State;
-use crate::bits::{Ack, Packet, Request};
+use crate::bits::{Ack, ContentRange, Packet, Request};
 
 use super::connection::Place;
 use super::ledger::{First, Ledger, Locus};
-use super::row::{SessionKind, Text, WireError};
+use super::open::Open;
+use super::row::{Session, SessionKind, Text, WireError};
+use super::runs::Runs;
 use super::{place, story};
 
 /// Content of a GET's answer, and where it lies in the file.
@@ -42,6 +43,24 @@ pub(super) fn lies(status: u16, ack: &Ack) -> Lies {
         (206, Some(range)) => Lies::At(range.first),
         (206, None) if ack.multipart => Lies::Parts,
         _ => Lies::Nowhere,
+    }
+}
+
+/// Returns what is said of an answer in several parts.
+fn several(row: &Session, parts: &[(u64, u64)]) -> String {
+    let bytes = parts.iter().map(|part| part.1.saturating_sub(part.0));
+    let bytes = bytes.fold(0, u64::saturating_add);
+    let (first, last) = parts.iter().fold((u64::MAX, 0), |(first, last), part| {
+        (first.min(part.0), last.max(part.1.saturating_sub(1)))
+    });
+    let of = row
+        .total
+        .map_or_else(String::new, |total| format!(" of {total}"));
+    match parts.len() {
+        0 => "The server sent several ranges, and none of them can be read.".to_owned(),
+        count => format!(
+            "{count} ranges in one answer brought {bytes} bytes, between {first} and {last}{of}."
+        ),
     }
 }
 
@@ -240,16 +259,8 @@ impl Ledger {
         }
     }
 
-    /// Takes note that no more content of an answer comes; `len` bytes did, `whole` tells whether that
-    /// is all of it.
-    pub(super) fn download_passed(
-        &mut self,
-        no: u32,
-        lies: Lies,
-        request: &Request,
-        len: u64,
-        whole: bool,
-    ) {
+    /// Takes note that no more content of an answer comes; `len` bytes did.
+    pub(super) fn download_passed(&mut self, no: u32, lies: Lies, len: u64) {
         let Some((row, book)) = self.session(no) else {
             return;
         };
@@ -257,35 +268,70 @@ impl Ledger {
         match lies {
             Lies::At(start) if reply => book.reply.insert(start, start.saturating_add(len)),
             Lies::At(start) => book.passed.insert(start, start.saturating_add(len)),
-            Lies::Parts if whole => {
-                for &(first, last) in &request.wanted {
-                    let last = last.map(|last| last.saturating_add(1));
-                    let end = last.unwrap_or(u64::MAX).min(row.total.unwrap_or(u64::MAX));
-                    if end == u64::MAX || end <= first {
-                        continue;
-                    }
-                    let again = book.passed.overlap(first, end);
-                    let fresh = end.saturating_sub(first).saturating_sub(again);
-                    row.acknowledged = row.acknowledged.saturating_add(fresh);
-                    row.resent = row.resent.saturating_add(again);
-                    book.passed.insert(first, end);
-                }
-            }
             Lies::Parts | Lies::Nowhere => {}
         }
     }
 
-    /// Carries out what the answer to a HEAD or GET does to its session once it is over. `len` is the
-    /// content that came.
+    /// Takes what an answer in several parts brought, once it is over.
+    ///
+    /// Where the capture missed bytes between parts, and the peers did not, what was asked for arrived.
+    pub(super) fn download_parts(&mut self, no: u32, open: &Open, whole: bool) {
+        let Some(parts) = &open.parts else {
+            return;
+        };
+        let Some((row, book)) = self.session(no) else {
+            return;
+        };
+        row.total = row.total.or(parts.total);
+        let total = row.total.unwrap_or(u64::MAX);
+        let mut arrived = parts.arrived();
+        if whole && parts.layout().doubtful {
+            let mut known = Runs::default();
+            arrived.iter().for_each(|part| known.insert(part.0, part.1));
+            for &(first, last) in &open.request.wanted {
+                let end = last.map_or(total, |last| last.saturating_add(1).min(total));
+                if end < u64::MAX {
+                    let lost = known.without(first, end).into_iter();
+                    arrived.extend(lost.map(|part| (part.start, part.end)));
+                }
+            }
+        }
+        let reply = row.kind != SessionKind::Download;
+        let (passed, counted) = if reply {
+            (&mut book.reply, &mut row.reply_bytes)
+        } else {
+            (&mut book.passed, &mut row.acknowledged)
+        };
+        for &(first, end) in &arrived {
+            let again = passed.overlap(first, end);
+            let fresh = end.saturating_sub(first).saturating_sub(again);
+            *counted = counted.saturating_add(fresh);
+            if !reply {
+                row.resent = row.resent.saturating_add(again);
+            }
+            passed.insert(first, end);
+        }
+        if let Some(row) = self.exchange(open.no) {
+            row.range = row.range.map(|range| ContentRange {
+                total: range.total.or(parts.total),
+                ..range
+            });
+            row.parts = arrived.into();
+        }
+    }
+
+    /// Carries out what the answer to a HEAD or GET does to its session once it is over.
     pub(super) fn download_answered(
         &mut self,
         session: u32,
         packet: Packet,
-        status: u16,
+        open: &Open,
         ack: &Ack,
-        len: u64,
         whole: bool,
     ) {
+        let (status, len) = (open.status, open.came);
+        let parts = self.exchange(open.no).map(|row| row.parts.clone());
+        let parts = parts.unwrap_or_default();
         let Some((row, book)) = self.session(session) else {
             return;
         };
@@ -296,7 +342,7 @@ impl Ledger {
         });
         if row.kind != SessionKind::Download {
             if status >= 400 {
-                let said = story::answer(status, error);
+                let said = story::answer(packet, status, error);
                 book.tale
                     .tell(row, format!("{name} of the reply was answered {said}."));
             } else if packet == Packet::Get && matches!(status, 200 | 206) && whole {
@@ -333,10 +379,10 @@ impl Ledger {
             }
             206 => match ack.range {
                 Some(range) => book.tale.block(row, range.first, range.last),
-                None => book.tale.tell(
-                    row,
-                    format!("The server sent several ranges, {len} bytes in all."),
-                ),
+                None => {
+                    let sentence = several(row, &parts);
+                    book.tale.tell(row, sentence);
+                }
             },
             304 | 401 | 407 => {}
             // Where one request is sent elsewhere, all are.
@@ -370,7 +416,7 @@ impl Ledger {
                     .to_owned(),
             ),
             _ => {
-                let said = story::answer(status, error);
+                let said = story::answer(packet, status, error);
                 let next = story::next(status, error);
                 book.tale
                     .tell(row, format!("{name} was answered {said}.{next}"));
@@ -402,6 +448,10 @@ impl Ledger {
             return;
         };
         book.open = book.open.saturating_sub(1);
+        if let Some(total) = row.total {
+            // A server cuts ranges to the file's end. RFC 9110 §14.1.2
+            book.wanted.remove(total, u64::MAX);
+        }
         let ranges = book.several || !book.passed.is_prefix();
         if book.open == 0
             && row.state == State::Uploading

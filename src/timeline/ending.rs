@@ -9,7 +9,7 @@ use super::connection::Live;
 use super::ledger::Ledger;
 use super::open::{Half, Open};
 use super::row::Outcome;
-use super::wait;
+use super::{story, wait};
 
 impl Live {
     /// Gives up exchanges whose rest lies in a direction that is not read any more.
@@ -65,9 +65,19 @@ impl Live {
         if let Some(session) = session {
             self.tell_session(session, &open, ledger);
         }
+        if session.is_some() || open.request.packet != Some(Packet::Ping) {
+            self.judge_waiting(ledger);
+        }
         ledger.settle(open.no);
-        self.judge(&open, ledger);
-        self.part_twins(open, ledger);
+        if ledger.holds(open.no) {
+            // Its session will be known before the next packet on the connection is over.
+            let (no, heads) = (open.no, open.heads.clone());
+            self.waiting.push(open);
+            self.part_twins(no, heads, ledger);
+        } else {
+            self.judge(&open, ledger);
+            self.part_twins(open.no, open.heads, ledger);
+        }
     }
 
     /// Carries out what the end of an exchange does to its session.
@@ -79,11 +89,15 @@ impl Live {
         let whole = open.answered == Half::Done;
         let ack = open.ack.as_deref();
         match packet {
-            Packet::Notification => return,
+            Packet::Notification => {
+                ledger.notified(session, open);
+                return;
+            }
             Packet::Head | Packet::Get => {
                 if let Some(ack) = ack {
-                    ledger.download_passed(session, open.lies, request, open.came, whole);
-                    ledger.download_answered(session, packet, open.status, ack, open.came, whole);
+                    ledger.download_parts(session, open, whole);
+                    ledger.download_passed(session, open.lies, open.came);
+                    ledger.download_answered(session, packet, open, ack, whole);
                 }
             }
             _ => {
@@ -109,6 +123,25 @@ impl Live {
         let refused = open.status >= 400 && !matches!(open.status, 401 | 407 | 416);
         if let Some((_, book)) = ledger.session(session) {
             book.trouble = cut || refused;
+        }
+    }
+}
+
+impl Ledger {
+    /// Takes note that the server told its application of the upload `session`.
+    fn notified(&mut self, session: u32, open: &Open) {
+        let Some(row) = self.exchange(open.no) else {
+            return;
+        };
+        let host = open.request.host.as_deref().unwrap_or_default();
+        let place = if row.url.starts_with('/') {
+            format!("{host}{}", row.url)
+        } else {
+            row.url.to_string()
+        };
+        let sentence = story::notified(&place, open.sent > 0, row.status);
+        if let Some((row, book)) = self.session(session) {
+            book.tale.tell(row, sentence);
         }
     }
 }

@@ -14,7 +14,7 @@ use super::lane::RunKind;
 use super::ledger::{Ledger, number};
 use super::open::{Half, Open};
 use super::place;
-use super::row::{Exchange, Faults, Message, Outcome, Text, Times, WireError};
+use super::row::{Exchange, Faults, Message, Outcome, Pieces, Text, Times, WireError};
 
 /// How many downloads one connection remembers.
 const KEPT_DOWNLOADS: usize = 64;
@@ -120,6 +120,7 @@ impl Live {
                             "A response came that no request had asked for, at byte {offset} towards the client."
                         );
                         ledger.observe(at, conn, None, text);
+                        self.judge_waiting(ledger);
                         ledger.findings.unsolicited(conn, None);
                         return;
                     }
@@ -182,6 +183,7 @@ impl Live {
                 ..Times::default()
             },
             outcome: Outcome::InFlight,
+            parts: Pieces::default(),
             request,
             response: None,
             faults: Faults::default(),

@@ -8,7 +8,7 @@ use crate::event::{ConnId, RuleFact};
 use super::connection::Live;
 use super::ledger::Ledger;
 use super::open::Open;
-use super::row::{Exchange, Faults, Firing, Text};
+use super::row::{Exchange, Faults, Firing, Ruling, Text};
 
 /// So many exchanges that are over still get receipts.
 const RECENT: usize = 8;
@@ -46,6 +46,18 @@ impl Live {
 }
 
 impl Ledger {
+    /// Returns what a rule decided, as rows keep it.
+    pub(super) fn ruling(&mut self, fact: &RuleFact) -> Box<Ruling> {
+        Box::new(Ruling {
+            rule: self.texts.share(&fact.rule),
+            stage: self.texts.share(&fact.stage),
+            key: self.texts.share(&fact.key),
+            ordinal: fact.ordinal,
+            actions: self.texts.share(&fact.actions.join(", ")),
+            reason: Text::from(fact.reason.as_str()),
+        })
+    }
+
     /// Takes what a rule decided about an exchange, or about a connection.
     pub(super) fn ruled(
         &mut self,

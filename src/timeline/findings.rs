@@ -27,7 +27,7 @@ pub(super) struct Findings {
 }
 
 /// The heads of an exchange that is not over.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Heads {
     pub(super) request: Option<Box<Head>>,
     /// Of the final response.
@@ -141,6 +141,14 @@ impl Live {
             Stream::Requests => open.heads.request = Some(Box::new(head)),
             Stream::Responses if open.interim => {}
             Stream::Responses => open.heads.response = Some(Box::new(head)),
+        }
+    }
+
+    /// Has the Pings judged that waited for their session.
+    pub(super) fn judge_waiting(&mut self, ledger: &mut Ledger) {
+        for open in std::mem::take(&mut self.waiting) {
+            self.judge(&open, ledger);
+            ledger.release(open.no);
         }
     }
 

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::bits::Packet;
-use crate::bits::session::State;
+use crate::bits::session::{State, Told};
+use crate::bits::{ContentRange, Packet};
 use crate::event::{ConnId, Leg};
 
 use super::findings::Findings;
@@ -87,8 +87,11 @@ pub(super) struct Book {
     pub(super) host_id: Option<Text>,
     /// Create-Session that has no answer yet.
     pub(super) creating: Option<u32>,
-    /// Offset that the server told last since the last restart.
-    pub(super) told: u64,
+    /// Offset that the server told last since the last restart, and the fragment that it is doubtful after.
+    pub(super) told: Told,
+    pub(super) doubted: Option<ContentRange>,
+    /// It was told that the server names last bytes.
+    pub(super) names_last: bool,
     /// Bytes of the file that passed.
     pub(super) passed: Runs,
     /// Download: content that passed and is missing from the capture.
@@ -215,10 +218,6 @@ impl Ledger {
             return;
         }
         row.session = Some(session);
-        self.release(exchange);
-        let Some(row) = self.exchange(exchange) else {
-            return;
-        };
         let (conn, begun, problem) = (row.conn, row.times.begun, is_settled_problem(row));
         let Some((row, book)) = self.session(session) else {
             return;
@@ -278,6 +277,11 @@ impl Ledger {
         }
     }
 
+    /// Tells whether the end of exchange `no` is held back: it is a Ping whose session is not known yet.
+    pub(super) fn holds(&self, no: u32) -> bool {
+        self.held.contains(&no)
+    }
+
     /// Tells the end of every Ping that was held back.
     pub(super) fn release_all(&mut self) {
         let held = std::mem::take(&mut self.held);
@@ -305,6 +309,7 @@ impl Ledger {
             leg: Some(Leg::Client),
             exchange,
             text,
+            ruling: None,
         });
     }
 

@@ -96,6 +96,7 @@ impl Ledger {
             leg: Some(event.leg),
             exchange,
             text: note.text.clone(),
+            ruling: None,
         });
         true
     }

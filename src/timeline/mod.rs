@@ -32,6 +32,7 @@ mod ledger;
 mod login;
 pub mod margin;
 mod oddity;
+mod offsets;
 mod open;
 pub(crate) mod place;
 pub mod read_back;
@@ -59,8 +60,8 @@ pub use coverage::Coverage;
 pub use margin::{Annotation, Margin};
 pub use read_back::{Chunk, ReadBack, Span};
 pub use row::{
-    Change, Connection, Exchange, Faults, Firing, Message, Outcome, Remark, Session, SessionKind,
-    SessionState, Summary, Text, Times, WireError,
+    Change, Connection, Exchange, Faults, Firing, Message, Outcome, Pieces, Remark, Session,
+    SessionKind, SessionState, Summary, Text, Times, WireError,
 };
 
 pub use twin::{Legs, Upstream};
@@ -148,10 +149,8 @@ impl Timeline {
         }
         self.ledger.remark(Remark {
             at,
-            conn: None,
-            leg: None,
-            exchange: None,
             text: note.text.clone(),
+            ..Remark::default()
         });
     }
 
@@ -159,8 +158,10 @@ impl Timeline {
     fn late(&mut self, event: &Event, row: usize) {
         match &event.what {
             What::Note(note) => {
+                let mut ruling = None;
                 if let Fact::Rule(fact) = &note.fact {
                     self.ledger.ruled(event.at, event.conn, None, fact);
+                    ruling = Some(self.ledger.ruling(fact));
                 }
                 self.ledger.remark(Remark {
                     at: event.at,
@@ -168,6 +169,7 @@ impl Timeline {
                     leg: Some(event.leg),
                     exchange: None,
                     text: note.text.clone(),
+                    ruling,
                 });
             }
             What::Opening { server, .. } if event.leg == Leg::Upstream => {
@@ -212,6 +214,7 @@ impl Timeline {
             live.finish(self.latest, &mut self.seen, &mut self.ledger);
         }
         self.ledger.release_all();
+        self.ledger.doubts_over();
         self.ledger.left_alone(self.latest);
         self.ledger.findings.finish();
     }

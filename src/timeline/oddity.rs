@@ -137,6 +137,7 @@ impl Live {
         ledger.observe(run.at, conn, run.exchange, text);
         let torn = self.requests.torn || self.responses.torn || self.lane(stream).head_cut;
         if run.kind == RunKind::Stray && stream == Stream::Responses && !torn {
+            self.judge_waiting(ledger);
             ledger.findings.unsolicited(conn, Some(len));
         }
     }

@@ -148,6 +148,8 @@ pub struct Exchange {
     pub auth: Option<Auth>,
     pub times: Times,
     pub outcome: Outcome,
+    /// GET: what an answer of several ranges brought, once it is over.
+    pub parts: Pieces,
     /// `None` where only the response was captured.
     pub request: Option<Message>,
     pub response: Option<Message>,
@@ -158,12 +160,37 @@ pub struct Exchange {
 }
 
 /// Screens hold a million of them; a field more must find room in the padding, or be worth this change.
-const _: () = assert!(size_of::<Exchange>() <= 320);
+const _: () = assert!(size_of::<Exchange>() <= 328);
 
-/// Names of rules, or of fields, each once, in the order in which they fired or were changed. One word in a row; rows with the same
-/// names share them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Faults(Option<Arc<Box<[Text]>>>);
+/// A list that nearly no row has: one word in a row, and rows with the same one can share it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Few<T>(Option<Arc<Box<[T]>>>);
+
+/// Names of rules, or of fields, each once, in the order in which they fired or were changed.
+pub type Faults = Few<Text>;
+
+/// Bytes of a file, first and end (exclusive), in the order in which they came.
+pub type Pieces = Few<(u64, u64)>;
+
+impl<T> Default for Few<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<T> From<Vec<T>> for Few<T> {
+    fn from(list: Vec<T>) -> Self {
+        Self((!list.is_empty()).then(|| Arc::new(list.into())))
+    }
+}
+
+impl<T> Deref for Few<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        self.0.as_deref().map_or(&[], |list| list)
+    }
+}
 
 impl Faults {
     /// Returns these names and `name`.
@@ -172,16 +199,8 @@ impl Faults {
         if self.contains(&name) {
             return self.clone();
         }
-        let names: Box<[Text]> = self.iter().cloned().chain([name]).collect();
-        Self(Some(Arc::new(names)))
-    }
-}
-
-impl Deref for Faults {
-    type Target = [Text];
-
-    fn deref(&self) -> &[Text] {
-        self.0.as_deref().map_or(&[], |names| names)
+        let names: Vec<Text> = self.iter().cloned().chain([name]).collect();
+        names.into()
     }
 }
 
@@ -287,7 +306,7 @@ pub struct Connection {
 }
 
 /// A note, or an oddity of the traffic, with its place.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Remark {
     pub at: Duration,
     pub conn: Option<ConnId>,
@@ -295,6 +314,22 @@ pub struct Remark {
     pub exchange: Option<u32>,
     /// A whole sentence.
     pub text: String,
+    /// The same as data, where it is about a rule that matched.
+    pub ruling: Option<Box<Ruling>>,
+}
+
+/// What a rule decided about one match.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ruling {
+    pub rule: Text,
+    pub stage: Text,
+    /// What the rule counts its matches by, and which one this was, from 1.
+    pub key: Text,
+    pub ordinal: u64,
+    /// Names of what was done, with `, ` between them; empty: nothing.
+    pub actions: Text,
+    /// Why it did not fire; empty: it did.
+    pub reason: Text,
 }
 
 /// One time that a rule fired.

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use crate::bits::hresult;
+use crate::bits::{Packet, hresult};
 
 use super::row::{Session, WireError};
 
@@ -83,11 +83,17 @@ impl Tale {
     }
 }
 
-/// Returns what an answer says, for the middle of a sentence: `500 BG_E_SESSION_NOT_FOUND (the server
-/// does not know the session)`.
-pub(super) fn answer(status: u16, error: Option<WireError>) -> String {
+/// Returns what an answer to `packet` says, for the middle of a sentence: `500 BG_E_SESSION_NOT_FOUND
+/// (server does not know the session)`, `503 (the server is overloaded)`.
+pub(super) fn answer(packet: Packet, status: u16, error: Option<WireError>) -> String {
     let mut text = status.to_string();
     let Some(error) = error.filter(|error| error.code != 0) else {
+        if let Some(known) = hresult::lookup(0x8019_0000 | u32::from(status)) {
+            // What comes behind a semicolon is about uploads.
+            let download = matches!(packet, Packet::Head | Packet::Get);
+            let short = known.meaning.split(';').next().filter(|_| download);
+            let _ = write!(text, " ({})", short.unwrap_or(known.meaning));
+        }
         return text;
     };
     let _ = write!(text, " {}", hresult::name(error.code));
@@ -98,6 +104,24 @@ pub(super) fn answer(status: u16, error: Option<WireError>) -> String {
         let _ = write!(text, " from {place}");
     }
     text
+}
+
+/// Returns what is said of a notification: the server's application at `place` was told of the upload.
+pub(super) fn notified(place: &str, carries: bool, status: Option<u16>) -> String {
+    let how = if carries { ", with the file" } else { "" };
+    let came = status.map_or_else(
+        || "that got no answer".to_owned(),
+        |status| {
+            let said = answer(Packet::Notification, status, None);
+            let said = if status < 300 {
+                status.to_string()
+            } else {
+                said
+            };
+            format!("it answered {said}")
+        },
+    );
+    format!("The server told its application at {place} of the upload{how}; {came}.")
 }
 
 /// Returns what the Windows client does next as a sentence with a leading blank, where a source says.

@@ -304,22 +304,22 @@ impl Pair {
 
 impl Live {
     /// Hands an exchange that is over on the client's leg to its twin.
-    pub(super) fn part_twins(&mut self, open: Open, ledger: &mut Ledger) {
+    pub(super) fn part_twins(&mut self, no: u32, heads: Heads, ledger: &mut Ledger) {
         let Some(twin) = &mut self.twin else {
             return;
         };
-        if !twin.is_paired(open.no) {
+        if !twin.is_paired(no) {
             let unread = twin.unread;
             let nothing = Upstream {
                 unread,
                 ..Upstream::default()
             };
-            ledger.upstreams.insert(open.no, nothing);
+            ledger.upstreams.insert(no, nothing);
             return;
         }
         for pair in &mut twin.pairs {
-            if pair.no == open.no {
-                pair.client = Some(open.heads);
+            if pair.no == no {
+                pair.client = Some(heads);
                 break;
             }
         }

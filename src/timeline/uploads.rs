@@ -9,8 +9,8 @@ use super::connection::Place;
 use super::ledger::{First, Ledger, Locus, remember};
 use super::row::{SessionKind, Text, WireError};
 use super::{place, story};
-use crate::bits::session::{self, Answer, Outcome as Step, State};
-use crate::bits::{Ack, Packet, Request};
+use crate::bits::session::{self, Answer, Outcome as Step, State, Told};
+use crate::bits::{Ack, Packet, Request, header};
 
 /// Uploads that one connection carries now, and its Pings that have no session yet.
 #[derive(Debug, Default)]
@@ -95,8 +95,16 @@ impl Ledger {
             }
         }
         self.name_session(session, request, place);
-        if request.packet == Some(Packet::Fragment) {
-            self.step(session, Packet::Fragment, Step::Passing);
+        match request.packet {
+            Some(Packet::Fragment) => {
+                self.went_on(session, request.range.map(|range| range.first));
+                self.step(session, Packet::Fragment, Step::Passing);
+            }
+            Some(Packet::CloseSession) => {
+                let total = self.session_row(session).and_then(|row| row.total);
+                self.went_on(session, total);
+            }
+            _ => {}
         }
     }
 
@@ -278,7 +286,7 @@ impl Ledger {
         let Some((row, book)) = self.session(session) else {
             return;
         };
-        let said = story::answer(status, error);
+        let said = story::answer(packet, status, error);
         let name = packet.name();
         match (packet, answer) {
             (Packet::CloseSession, Answer::Done) => {
@@ -333,7 +341,7 @@ impl Ledger {
             if again {
                 row.restarts = row.restarts.saturating_add(1);
                 row.acknowledged = 0;
-                book.told = 0;
+                book.told = Told::default();
             }
             let verb = if again {
                 "created the session anew"
@@ -353,7 +361,8 @@ impl Ledger {
         let Some(host) = ack.host_id.as_deref() else {
             return;
         };
-        let lower = self.texts.share(&host.to_ascii_lowercase());
+        let lower = header::url_host(&host.to_ascii_lowercase()).into_owned();
+        let lower = self.texts.share(&lower);
         let Some((row, book)) = self.session(session) else {
             return;
         };
@@ -368,55 +377,6 @@ impl Ledger {
                 session,
             );
         }
-    }
-
-    /// Takes the offset that an Ack tells; returns whether the server has all bytes.
-    ///
-    /// A server that says no offset with 200 has taken the whole fragment.
-    fn acknowledged(&mut self, session: u32, request: &Request, answer: Answer, ack: &Ack) -> bool {
-        let Some((row, book)) = self.session(session) else {
-            return false;
-        };
-        let end = request.range.map(|range| {
-            let end = range.last.saturating_add(1);
-            // An empty file has no last byte, and some clients name one.
-            range.total.filter(|&total| total == 0).unwrap_or(end)
-        });
-        let end = end.or_else(|| request.total.filter(|&total| total == 0));
-        let told = ack
-            .received
-            .or_else(|| end.filter(|_| answer == Answer::Done));
-        let Some(told) = told else {
-            let said =
-                "The server refused a fragment with 416 and did not tell which offset it wants.";
-            book.tale.tell(row, said.to_owned());
-            return false;
-        };
-        let known = match answer {
-            Answer::Done => book.told.max(end.unwrap_or(0)),
-            _ => book.told.max(request.range.map_or(0, |range| range.first)),
-        };
-        book.told = told;
-        if told < known {
-            row.rewinds = row.rewinds.saturating_add(1);
-            book.tale.tell(
-                row,
-                format!("The server asked the client to go back from byte {known} to byte {told}."),
-            );
-        } else if answer == Answer::OutOfStep {
-            book.tale.tell(
-                row,
-                format!(
-                    "The server was out of step (416) and asked the client to go on at byte {told}."
-                ),
-            );
-        } else if let Some(range) = request.range.filter(|_| told > 0) {
-            book.tale
-                .fragment(row, range.first, range.last.min(told.saturating_sub(1)));
-        }
-        let told = row.total.map_or(told, |total| told.min(total));
-        row.acknowledged = row.acknowledged.max(told);
-        row.total.is_some_and(|total| told >= total)
     }
 
     fn take_reply_url(&mut self, session: u32, ack: &Ack) {

@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use crate::timeline::coverage::{brought, carried};
 use crate::timeline::{Coverage, Exchange, SessionKind};
 
 use super::catalog::exchange_at;
@@ -145,16 +146,10 @@ fn find_carriers(model: &mut Model, rows: &dyn Rows) {
 
 /// Tells whether some byte of `part` passed in an exchange.
 fn carries(exchange: &Exchange, download: bool, part: &Range<u64>) -> bool {
-    let message = if download {
-        &exchange.response
+    let meets = |other: Range<u64>| other.start < part.end && part.start < other.end;
+    if download {
+        brought(exchange).into_iter().any(meets)
     } else {
-        &exchange.request
-    };
-    let body = message.as_ref().map_or(0, |message| message.body);
-    let first = match (exchange.range, exchange.status) {
-        (_, Some(200)) if download => 0,
-        (Some(range), _) => range.first,
-        (None, _) => return false,
-    };
-    first < part.end && part.start < first.saturating_add(body)
+        carried(exchange).is_some_and(meets)
+    }
 }

@@ -81,6 +81,13 @@ pub(super) fn anew(model: &mut Model, rows: &dyn Rows) {
     advance(model, rows);
 }
 
+/// Selects a finding, now or when it is listed.
+pub(super) fn select(model: &mut Model, row: u32) {
+    if !model.found.list.select(row) {
+        model.found.wanted = Some(row);
+    }
+}
+
 /// Looks at some findings more.
 pub(super) fn advance(model: &mut Model, rows: &dyn Rows) {
     let all = rows.findings();

@@ -193,7 +193,7 @@ impl Running {
         model.now = zero;
         model.status = status;
         if let Some(control) = &screen.control {
-            model.operator.take(operator::look(&**control, None));
+            operator::take(&mut model, operator::look(&**control, None));
         }
         model.sessions.follow = screen.follow;
         model.filter = Filter::parse(&screen.filter).unwrap_or_default();
@@ -304,7 +304,7 @@ impl Running {
         };
         let stand = operator::look(&**control, about);
         drop(timeline);
-        self.dirty |= self.model.operator.take(stand);
+        self.dirty |= operator::take(&mut self.model, stand);
     }
 
     /// Takes in how far the job is.

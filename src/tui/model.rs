@@ -121,6 +121,14 @@ pub enum Ask {
     SaveAs,
 }
 
+/// What a filter that is being typed replaces.
+#[derive(Clone, Debug)]
+pub struct Before {
+    pub filter: Filter,
+    /// The selected rows of sessions, packets and findings.
+    pub selected: [Option<u32>; 3],
+}
+
 /// A line being typed.
 #[derive(Clone, Debug)]
 pub struct Prompt {
@@ -130,6 +138,8 @@ pub struct Prompt {
     pub wrong: Option<FilterError>,
     /// Filter: how many rows it takes; `None` where it is empty or wrong.
     pub count: Option<Count>,
+    /// Filter: what was there before, since the lists follow what is typed.
+    pub before: Option<Before>,
     /// What could stand at the cursor.
     pub offers: Vec<Completion>,
     /// An offer is in the line: which, and what was there before with the cursor's place.

@@ -12,13 +12,13 @@ use crate::timeline::filter::complete;
 use super::catalog::exchange_at;
 use super::filter::Filter;
 use super::keys::Command;
-use super::model::{Ask, Focus, Model, Prompt, Tab, View};
+use super::model::{Ask, Before, Focus, Model, Prompt, Tab, View};
 use super::operator;
 use super::rows::Rows;
 use super::search::find;
 use super::sift::{self, Count};
 use super::update::{Effect, fresh, quit, refilter, show, show_offset, show_tab};
-use super::{job, jot};
+use super::{found, job, jot, sync};
 
 /// Longest line that can be typed or pasted, in characters.
 const LONGEST: usize = 4096;
@@ -36,11 +36,43 @@ pub(super) fn open(model: &mut Model, rows: &dyn Rows, ask: Ask, text: Option<&s
         typed: Typed::new(text.to_owned()),
         wrong: None,
         count: None,
+        before: (ask == Ask::Filter).then(|| before(model)),
         offers: Vec::new(),
         cycle: None,
         row: None,
     });
     judge(model, rows);
+}
+
+/// Returns what is to be restored when a filter is not applied.
+fn before(model: &Model) -> Before {
+    Before {
+        filter: model.filter.clone(),
+        selected: [
+            model.sessions.selected(),
+            model.packets.selected(),
+            model.found.list.selected(),
+        ],
+    }
+}
+
+/// Lists what `filter` takes; what was selected when the line was opened stays so where it is listed.
+fn list(model: &mut Model, rows: &dyn Rows, filter: Filter, before: &Before) {
+    if filter == model.filter {
+        return;
+    }
+    refilter(model, rows, filter);
+    let [session, packet, finding] = before.selected;
+    if let Some(row) = session.filter(|_| model.view == View::Sessions) {
+        model.sessions.select(row);
+        sync::follow_session(model, rows);
+    }
+    if let Some(row) = packet {
+        sift::select(model, row);
+    }
+    if let Some(row) = finding {
+        found::select(model, row);
+    }
 }
 
 /// Takes a key into the line.
@@ -53,7 +85,12 @@ pub(super) fn press(
 ) {
     match command {
         Some(Command::Apply) => apply(model, rows, effects),
-        Some(Command::Cancel) => model.prompt = None,
+        Some(Command::Cancel) => {
+            let before = model.prompt.take().and_then(|prompt| prompt.before);
+            if let Some(before) = before {
+                list(model, rows, before.filter.clone(), &before);
+            }
+        }
         Some(Command::Complete) => offer(model, rows, false),
         Some(Command::CompleteBack) => offer(model, rows, true),
         _ => {
@@ -82,7 +119,7 @@ pub(super) fn paste(model: &mut Model, rows: &dyn Rows, text: &str) {
     judge(model, rows);
 }
 
-/// Says of a filter whether it is one, begins to count what it takes, and finds out what could follow.
+/// Says of a filter whether it is one, begins to count and to list what it takes, and finds out what could follow.
 fn judge(model: &mut Model, rows: &dyn Rows) {
     let Some(prompt) = &mut model.prompt else {
         return;
@@ -91,8 +128,11 @@ fn judge(model: &mut Model, rows: &dyn Rows) {
         return;
     }
     let text = prompt.typed.value();
+    let before = prompt.before.clone();
+    let mut listed = before.as_ref().map(|before| before.filter.clone());
     match Filter::parse(text) {
         Ok(filter) => {
+            listed = listed.map(|_| filter.clone());
             prompt.wrong = None;
             let same = |count: &Count| *count.filter() == filter;
             if filter.is_empty() {
@@ -111,6 +151,10 @@ fn judge(model: &mut Model, rows: &dyn Rows) {
     }
     if prompt.cycle.is_none() {
         prompt.offers = complete(text, byte(text, prompt.typed.cursor()));
+    }
+    // What is wrong, or not yet right, takes nothing away.
+    if let Some((filter, before)) = listed.zip(before) {
+        list(model, rows, filter, &before);
     }
 }
 
@@ -158,7 +202,8 @@ fn apply(model: &mut Model, rows: &dyn Rows, effects: &mut Vec<Effect>) {
     let text = prompt.typed.value().trim();
     match prompt.ask {
         Ask::Filter => match Filter::parse(text) {
-            Ok(filter) => refilter(model, rows, filter),
+            Ok(filter) if filter != model.filter => refilter(model, rows, filter),
+            Ok(_) => {}
             // The line stays and says what is wrong.
             Err(_) => model.prompt = Some(prompt),
         },

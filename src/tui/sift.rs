@@ -210,7 +210,6 @@ pub(super) fn advance(model: &mut Model, rows: &dyn Rows) {
         && !count.over
     {
         count.advance(rows);
-        return;
     }
     list_some(model, rows);
     mark_some(model, rows);

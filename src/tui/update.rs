@@ -211,7 +211,7 @@ fn take(model: &mut Model, rows: &dyn Rows, input: Input, effects: &mut Vec<Effe
         Input::Saved(Ok(text)) => model.say(text, false),
         Input::Saved(Err(text)) => model.say(text, true),
         Input::Stand(stand) => {
-            model.operator.take(*stand);
+            operator::take(model, *stand);
         }
         Input::Edited(text) => form::edited(model, text),
         Input::Job(told) => job::told(model, told),

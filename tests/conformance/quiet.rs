@@ -184,10 +184,8 @@ fn a_capture_that_is_cut_off_leaves_no_upload_open() {
     }
     timeline.remark(Remark {
         at: Duration::ZERO,
-        conn: None,
-        leg: None,
-        exchange: None,
         text: "The capture ends inside a block.".to_owned(),
+        ..Remark::default()
     });
     timeline.finish();
     assert!(timeline.findings().is_empty(), "{}", told(&timeline));

@@ -175,35 +175,40 @@ fn a_connection_that_waits_to_be_let_in_does_not_hold_up_the_end() {
     }
 }
 
-#[test]
-fn a_port_that_refuses_opens_again() {
-    let keys = "count = { times = 1 }\nstage = \"connect\"\ndo = [ { refuse = { ms = 200 } } ]";
-    let run = Disturbed::with(&rule(keys));
+/// A proxy whose port refuses for `time` after its first connection.
+fn refusing(time: &str) -> Disturbed {
+    let keys = "count = { times = 1 }\nstage = \"connect\"";
+    let rules = rule(&format!("{keys}\ndo = [ {{ refuse = {{ {time} }} }} ]"));
+    let run = Disturbed::acking(&rules, &[]);
     run.client().ends(End::Reset);
-    let mut refused = false;
-    // What was in the queue when the port closed may be reset instead.
-    let mut client = loop {
-        let Ok(stream) = TcpStream::connect(run.proxy.address()) else {
-            refused = true;
-            continue;
-        };
-        // On loopback a socket may meet itself while nobody listens.
-        if stream.local_addr().unwrap() == run.proxy.address() {
-            continue;
-        }
-        let mut client = Peer::from(stream);
-        if refused && client.try_say(packet("Ping", "")) {
-            break client;
-        }
-    };
-    let mut server = run.server();
-    server.hear(packet("Ping", ""));
-    server.say(ack(""));
-    client.hear(ack(""));
-    client.finish();
-    server.ends(End::Fin);
+    run
+}
+
+/// Connects, unless the port refuses. On loopback a socket may meet itself while nobody listens.
+fn connected(run: &Disturbed) -> Option<TcpStream> {
+    let stream = TcpStream::connect(run.proxy.address()).ok()?;
+    (stream.local_addr().ok()? != run.proxy.address()).then_some(stream)
+}
+
+#[test]
+fn a_port_refuses_for_its_time() {
+    let run = refusing("s = 3600");
+    // What waits while the port closes is still taken, or reset.
+    while connected(&run).is_some() {}
     let told = run.end();
     assert!(told.receipts()[0].starts_with("Rule r fired at connect: refuse"));
+    assert!(told.says("refuse new connections for 3600s"));
+}
+
+#[test]
+fn a_port_that_refuses_opens_again() {
+    let run = refusing("ms = 1");
+    let is_answered = |stream: TcpStream| {
+        let mut client = Peer::from(stream);
+        client.try_say(packet("Ping", "")) && client.try_take(1).is_some()
+    };
+    while !connected(&run).is_some_and(is_answered) {}
+    run.end();
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod conversation;
 #[path = "../support/dialogue.rs"]
 mod dialogue;
 
+mod answers;
 mod downloads;
 mod uploads;
 
@@ -44,6 +45,11 @@ fn told(habits: Vec<(&'static str, Dialogue)>) -> String {
 #[test]
 fn of_uploads() {
     holds("habits_of_uploads", &told(uploads::habits()));
+}
+
+#[test]
+fn of_answers() {
+    holds("habits_of_answers", &told(answers::habits()));
 }
 
 #[test]

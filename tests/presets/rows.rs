@@ -142,6 +142,7 @@ pub(crate) const ROWS: &[Row] = &[
     row("F-41/wrong-name", SendTls, "connect", &["not valid for name"]),
     row("F-41/unknown-authority", SendTls, "connect", &["UnknownIssuer"]),
     row("F-41/abort", SendTls, "connect", AGAIN),
+    row("F-42", SendTls, "connect", &["CertificateRequired"]),
     row("F-43", Send, "connect", &["arrives*"]).keys("do = [ { refuse = { ms = 300 } } ]"),
     row("F-43/reset", Send, "connect", AGAIN),
     row("F-43/silence", Send, "connect", WAITS).stop_at("Rule F-43/silence fired"),

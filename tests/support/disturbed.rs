@@ -51,11 +51,15 @@ impl Peer {
         assert_eq!(shown(&got), shown(bytes));
     }
 
+    /// Reads so many bytes, if they come.
+    pub(crate) fn try_take(&mut self, len: usize) -> Option<Vec<u8>> {
+        let mut got = vec![0; len];
+        self.0.read_exact(&mut got).ok().map(|()| got)
+    }
+
     /// Reads so many bytes.
     pub(crate) fn take(&mut self, len: usize) -> Vec<u8> {
-        let mut got = vec![0; len];
-        self.0.read_exact(&mut got).expect("bytes come");
-        got
+        self.try_take(len).expect("bytes come")
     }
 
     /// Reads a head, its empty line included.

@@ -23,6 +23,7 @@ pub(crate) struct State {
     /// Each breakpoint that was set, as it reads back.
     pub(crate) breakpoints: Vec<Option<String>>,
     pub(crate) asked: Vec<(ConnId, u64)>,
+    pub(crate) trouble: Option<String>,
 }
 
 impl Fake {
@@ -113,6 +114,9 @@ impl Control for Fake {
             let why = |rule: &RuleState| (rule.name.clone(), "its condition does not hold".into());
             state.rules.iter().map(why).collect()
         })
+    }
+    fn trouble(&self) -> Option<String> {
+        self.change(|state| state.trouble.clone())
     }
     fn now(&self) -> Duration {
         self.change(|state| state.now)

@@ -6,7 +6,9 @@ use bitstap::event::{Fact, TlsEnd};
 use bitstap::fault::rule::TlsFault;
 use bitstap::relay::stream::Wire;
 use bitstap::relay::tls::{Acceptor, ServeAs};
+use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{AlertDescription, CertificateError, Error};
 
 use crate::support::{Client, TestCa, local, why};
@@ -25,17 +27,20 @@ async fn with(serve_as: &ServeAs, client: &Client, fault: TlsFault) -> (Error, S
     };
     let theirs = async {
         let stream = TcpStream::connect(address).await.unwrap();
-        client.shake(stream, "a.test").await.unwrap_err()
+        match client.shake(stream, "a.test").await {
+            Err(error) => error,
+            // TLS 1.3 answers a client's certificate after the client's own handshake.
+            Ok(mut stream) => stream.read(&mut [0]).await.unwrap_err(),
+        }
     };
     let (ours, theirs) = tokio::join!(ours, theirs);
     let failed = ours.unwrap_err();
     let Fact::TlsFailed { by, .. } = failed.note.fact else {
         panic!("{:?}", failed.note);
     };
-    let breaker = if fault == TlsFault::Abort {
-        TlsEnd::Proxy
-    } else {
-        TlsEnd::Client
+    let breaker = match fault {
+        TlsFault::Abort | TlsFault::ClientCertificate => TlsEnd::Proxy,
+        _ => TlsEnd::Client,
     };
     assert_eq!(by, breaker);
     (why(&theirs).clone(), failed.note.text)
@@ -93,4 +98,23 @@ async fn with_a_certificate_from_files_flaws_come_from_a_stranger() {
         error,
         Error::AlertReceived(AlertDescription::HandshakeFailure)
     );
+}
+
+#[tokio::test]
+async fn a_client_is_asked_for_a_certificate_that_it_does_not_have() {
+    let (_folder, authority, local) = local();
+    let ca = TestCa::make();
+    let files = ServeAs::Files(ca.sign("a.test", |_| {}));
+    for (serve_as, trusted) in [(&local, authority.file()), (&files, ca.file.clone())] {
+        for version in [&TLS12, &TLS13] {
+            let client = Client::speaking(&trusted, &[version]);
+            let (error, text) = with(serve_as, &client, TlsFault::ClientCertificate).await;
+            assert_eq!(
+                error,
+                Error::AlertReceived(AlertDescription::CertificateRequired)
+            );
+            assert!(text.contains("no certificate"), "{text}");
+            assert!(text.contains("A rule had the client asked"), "{text}");
+        }
+    }
 }

@@ -30,7 +30,7 @@ pub(super) const RULES: &[Rule] = &[
         "Acks carry another session id than their request"),
     rule("BUP-AK-07", Warning, SERVER, "Win32 BITS Request Packets",
         "The server sends one Ack for each request and nothing else.",
-        "connections brought bytes from the server that nothing had asked for"),
+        "times the server sent bytes that nothing had asked for"),
 ];
 
 pub(super) fn check(view: &View<'_>, out: &mut Out<'_>) {

@@ -159,6 +159,7 @@ fn host(view: &View<'_>, out: &mut Out<'_>) {
         });
     }
     let text = String::from_utf8_lossy(host);
+    let text = header::url_host(text.trim());
     let bare = |host: &str| {
         let inner = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
         !host.is_empty()

@@ -39,7 +39,7 @@ pub(super) const RULES: &[Rule] = &[
 
 pub(super) fn check(view: &View<'_>, past: &Past, out: &mut Out<'_>) {
     let session = &past.session;
-    let unnamed = view.id().is_none_or(str::is_empty);
+    let unnamed = view.id().is_none_or(str::is_empty) && !session.nameless();
     match view.packet {
         Some(Packet::CloseSession) => {
             if unnamed {

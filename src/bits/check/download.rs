@@ -107,10 +107,15 @@ pub(super) fn check(view: &View<'_>, past: &Past, out: &mut Out<'_>) {
     }
 }
 
-/// Tells whether a BITS client asks; other programs get along with less.
+/// Tells whether a BITS client asks; other programs get along with less. One without a name may be
+/// anybody, unless it asks as BITS does.
 fn concerns_bits(view: &View<'_>, past: &Past) -> bool {
-    let agent = view.facts.request.says.user_agent.as_deref();
-    past.session.reply.is_some() || agent.is_none_or(|agent| agent.contains("BITS/"))
+    let says = &view.facts.request.says;
+    let ours = match says.user_agent.as_deref() {
+        Some(agent) => agent.contains("BITS/"),
+        None => says.ranged || value(view.asked(), Name::IfUnmodifiedSince).is_some(),
+    };
+    past.session.reply.is_some() || ours
 }
 
 fn asked(view: &View<'_>, out: &mut Out<'_>) {

@@ -116,12 +116,14 @@ fn url(view: &View<'_>, past: &Past, out: &mut Out<'_>) {
 fn identity(view: &View<'_>, past: &Past, out: &mut Out<'_>) {
     let session = &past.session;
     let Some(id) = view.id().filter(|id| !id.is_empty()) else {
-        out.raise("BUP-FR-01", || {
-            format!(
-                "{} has no BITS-Session-Id: the server cannot know which upload it belongs to.",
-                view.fragment()
-            )
-        });
+        if !session.nameless() {
+            out.raise("BUP-FR-01", || {
+                format!(
+                    "{} has no BITS-Session-Id: the server cannot know which upload it belongs to.",
+                    view.fragment()
+                )
+            });
+        }
         return;
     };
     if let Some(issued) = &session.id

@@ -319,9 +319,15 @@ fn unlike_an_ack(view: &View<'_>, answer: &Head, out: &mut Out<'_>) {
         return;
     }
     if values(answer, Name::PacketType).next().is_none() {
+        let why = match status {
+            // Win32 "BITS Return Values"
+            404 | 405 | 501 => "IIS answers so where uploads are not enabled for the URL",
+            502..=504 => "a gateway answers so",
+            _ => "that is not what a BITS server writes",
+        };
         out.raise("BUP-GN-11", || {
             format!(
-                "{} was answered {status} without BITS-Packet-Type: Ack; that is not what a BITS server writes.",
+                "{} was answered {status} without BITS-Packet-Type: Ack; {why}.",
                 view.name()
             )
         });

@@ -3,7 +3,8 @@
 //! [`Memory::recall`] hands out what is known before an exchange, the rules look at it, and
 //! [`Memory::learn`] is the only place where it changes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
 
 use crate::bits::auth::{Stage, credentials};
 use crate::bits::{Packet, header};
@@ -16,6 +17,8 @@ const SESSIONS_MAX: usize = 8192;
 const CONNECTIONS_MAX: usize = 16_384;
 /// So many things of one connection are.
 const FEW: usize = 16;
+/// So many hosts that were pinged are.
+const PINGS_MAX: usize = 256;
 
 #[derive(Debug, Default)]
 pub(super) struct Memory {
@@ -25,6 +28,8 @@ pub(super) struct Memory {
     ids: HashMap<(String, String), u32>,
     /// Newest session by host and path.
     places: HashMap<(String, String), u32>,
+    /// Who pinged which host last. A Ping may have a connection of its own, and names no session.
+    pings: VecDeque<(Option<IpAddr>, String)>,
     clock: u64,
     /// Bytes are missing somewhere.
     gaps: bool,
@@ -41,8 +46,6 @@ pub(super) struct Connection {
     pub(super) packets: u32,
     /// An NTLM handshake was begun on it.
     pub(super) handshake: bool,
-    /// Hosts that were pinged on it.
-    pub(super) pinged: Vec<String>,
     /// By path: the id that the last successful Create-Session brought, `None` after a failed one.
     pub(super) creations: Vec<(String, Option<String>)>,
     /// Answers in a row that asked for credentials, and the packet that they were for.
@@ -66,6 +69,8 @@ pub(super) struct Past {
     pub(super) namesake: Option<(u32, String)>,
     /// Live session for the same URL.
     pub(super) rival: Option<u32>,
+    /// The client pinged the host that BITS-Host-Id named.
+    pub(super) pinged: bool,
 }
 
 impl Memory {
@@ -157,6 +162,9 @@ impl Memory {
                 self.sessions.get(&no)?
             })
         };
+        past.pinged = self.pings.iter().any(|(client, host)| {
+            *client == view.facts.client && past.session.host_id.as_ref() == Some(host)
+        });
         past.issued = view
             .id()
             .and_then(owner)
@@ -187,6 +195,14 @@ impl Memory {
     pub(super) fn learn(&mut self, view: &View<'_>, mut past: Past) {
         self.clock = self.clock.saturating_add(1);
         let facts = view.facts;
+        if view.is(Packet::Ping) {
+            let ping = (facts.client, view.host.clone());
+            self.pings.retain(|known| *known != ping);
+            if self.pings.len() >= PINGS_MAX {
+                self.pings.pop_front();
+            }
+            self.pings.push_back(ping);
+        }
         let connection = &mut past.connection;
         connection.learn(view);
         connection.touched = self.clock;
@@ -294,9 +310,6 @@ impl Connection {
             return;
         }
         self.packets = self.packets.saturating_add(1);
-        if view.is(Packet::Ping) && self.pinged.len() < FEW && !self.pinged.contains(&view.host) {
-            self.pinged.push(view.host.clone());
-        }
         let authenticating = matches!(view.status(), None | Some(401 | 407));
         if view.is(Packet::CreateSession) && !authenticating {
             self.creations.retain(|known| known.0 != view.path);

@@ -175,9 +175,8 @@ fn hosts(view: &View<'_>, past: &Past, out: &mut Out<'_>) {
         }
         return;
     }
-    let pinged = past.connection.pinged.iter().any(|host| host == host_id);
     // A connection of which not all was seen may have begun with a Ping.
-    if session.fresh && view.is(Packet::Fragment) && !pinged && past.connection.whole {
+    if session.fresh && view.is(Packet::Fragment) && !past.pinged && past.connection.whole {
         out.raise("BUP-SE-07", || {
             format!(
                 "The first Fragment went to {} without a Ping before it.",

@@ -113,6 +113,11 @@ impl Session {
         self.over.is_none() && self.lost.is_none()
     }
 
+    /// Tells whether the server granted it without an id: nobody can send one.
+    pub(super) fn nameless(&self) -> bool {
+        self.created && self.id.is_none()
+    }
+
     /// Tells whether a client that goes on at `first` may be right with a server that counts otherwise.
     pub(super) fn goes_on_at(&self, first: u64) -> bool {
         self.short && self.told.and_then(|told| told.checked_add(1)) == Some(first)
@@ -259,9 +264,13 @@ impl Session {
 
     fn acknowledged(&mut self, view: &View<'_>, status: u16) {
         let facts = view.facts;
-        let length = facts.request.content;
+        let range = view.range();
+        // It may have been refused before all of it had come.
+        let length = range.map_or(facts.request.content, |range| {
+            range.last.saturating_sub(range.first).saturating_add(1)
+        });
         self.too_large = (status == 413).then_some(length);
-        let Some(range) = view.range() else {
+        let Some(range) = range else {
             return;
         };
         if let Some(told) = view.told() {

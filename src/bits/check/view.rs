@@ -249,6 +249,7 @@ pub(super) fn split(target: &str) -> (Option<&str>, &str) {
 /// Returns a host in lower case and without its port.
 pub(super) fn bare_host(authority: &str) -> String {
     let authority = authority.trim().to_ascii_lowercase();
+    let authority = header::url_host(&authority).into_owned();
     if authority.starts_with('[') {
         let end = authority.find(']').map(|at| at.saturating_add(1));
         return end

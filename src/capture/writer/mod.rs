@@ -4,6 +4,7 @@
 //! `docs/capture-format.md`. Knows no clock: every time comes with its event.
 
 mod ends;
+mod snap;
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::{File, OpenOptions};
@@ -23,6 +24,7 @@ use super::mark::Mark;
 use super::segment::{Pen, Stream};
 use super::sink::Sink;
 use ends::Ends;
+use snap::Snap;
 
 /// So many finished streams are remembered for late notes.
 const REMEMBERED: usize = 4096;
@@ -32,7 +34,7 @@ type Key = (ConnId, Leg);
 /// What a capture keeps.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Keeps at most this many bytes of each body chunk; `None` keeps all. See [`Writer::write`].
+    /// Keeps at most this many bytes of each piece of content; `None` keeps all. See [`Writer::write`].
     pub snaplen: Option<u64>,
     /// Wall clock of the capture's start, nanoseconds since 1970-01-01 UTC.
     pub start_ns: u64,
@@ -49,6 +51,8 @@ pub struct Writer {
     streams: HashMap<Key, Stream>,
     ends: Ends,
     finished: VecDeque<Key>,
+    /// Cuts content short, where that is wanted.
+    snap: Option<Snap>,
 }
 
 impl Writer {
@@ -64,6 +68,7 @@ impl Writer {
     /// Writes the file's head into an empty `file`; `path` stands for it in errors.
     pub fn on(file: File, path: &Path, options: Options) -> Result<Self, Error> {
         let start = text_of(options.start_ns);
+        let snap = options.snaplen.map(Snap::new);
         let mut writer = Self {
             path: path.to_owned(),
             sink: Sink::new(file),
@@ -72,6 +77,7 @@ impl Writer {
             streams: HashMap::new(),
             ends: Ends::default(),
             finished: VecDeque::new(),
+            snap,
         };
         writer.put_file_head();
         writer.flush()?;
@@ -102,6 +108,7 @@ impl Writer {
             path: path.to_owned(),
             sink: Sink::resume(file, len),
             start: text_of(options.start_ns),
+            snap: options.snaplen.map(Snap::new),
             options,
             streams: HashMap::new(),
             ends: Ends::later(len),
@@ -111,8 +118,8 @@ impl Writer {
 
     /// Appends `event` and returns the file offset of its first block.
     ///
-    /// Where a snap length is set, a longer `Data` keeps its first bytes; the rest is read back as
-    /// [`Missing::NotKept`]. After an error nothing more is written and every call fails.
+    /// Where a snap length is set, content in a `Data` keeps its first bytes; the rest is read back as
+    /// [`Missing::NotKept`]. Heads are kept whole. After an error nothing more is written and every call fails.
     pub fn write(&mut self, event: &Event) -> Result<u64, Error> {
         self.try_write(event).map_err(|source| self.failure(source))
     }
@@ -169,6 +176,9 @@ impl Writer {
         let begin = self.sink.len();
         match &event.what {
             What::Opening { client, server } => {
+                if let Some(snap) = &mut self.snap {
+                    snap.opened(key);
+                }
                 self.begin(key, at_ns, *client, *server, Beginning::Opening);
             }
             What::Joined { client, server } => {
@@ -178,23 +188,32 @@ impl Writer {
                 self.with(key, at_ns, None, Stream::accept);
             }
             What::Data { direction, bytes } => {
-                let kept = self.options.snaplen.map_or(bytes.len(), |snaplen| {
-                    usize::try_from(snaplen).map_or(bytes.len(), |len| len.min(bytes.len()))
-                });
-                let kept = bytes.get(..kept).unwrap_or_default();
-                return self.put_data(key, at_ns, *direction, kept, bytes.len() as u64);
+                return self.put_snapped(key, at_ns, *direction, bytes);
             }
             What::Missing {
                 direction,
                 len,
                 why: Missing::NotKept,
-            } => return self.put_data(key, at_ns, *direction, &[], *len),
+            } => {
+                if let Some(snap) = &mut self.snap {
+                    snap.skip(key, *direction, *len);
+                }
+                return self.put_data(key, at_ns, *direction, &[], *len);
+            }
             What::Missing {
                 direction,
                 len,
                 why: Missing::NotSeen,
-            } => return self.put_gap(key, at_ns, *direction, *len),
+            } => {
+                if let Some(snap) = &mut self.snap {
+                    snap.skip(key, *direction, *len);
+                }
+                return self.put_gap(key, at_ns, *direction, *len);
+            }
             What::Closed { direction, how } => {
+                if let Some(snap) = &mut self.snap {
+                    snap.closed(key, *direction, *how);
+                }
                 let begin = self.put_close(key, at_ns, *direction, *how);
                 self.sink.settle(&[])?;
                 return Ok(begin);
@@ -270,6 +289,28 @@ impl Writer {
             stream.join(&mut pen, &comments);
         }
         self.streams.insert(key, stream);
+    }
+
+    /// Writes the bytes of one event, as much of them as is to be kept. Returns the offset of the first.
+    fn put_snapped(
+        &mut self,
+        key: Key,
+        at_ns: u64,
+        direction: Direction,
+        bytes: &[u8],
+    ) -> io::Result<u64> {
+        let Some(snap) = &mut self.snap else {
+            return self.put_data(key, at_ns, direction, bytes, bytes.len() as u64);
+        };
+        let mut begin = None;
+        let mut rest = bytes;
+        for piece in snap.cut(key, direction, bytes) {
+            let kept = rest.get(..piece.kept).unwrap_or_default();
+            let put = self.put_data(key, at_ns, direction, kept, piece.all as u64)?;
+            begin.get_or_insert(put);
+            rest = rest.get(piece.all..).unwrap_or_default();
+        }
+        Ok(begin.unwrap_or_else(|| self.sink.len()))
     }
 
     fn put_data(

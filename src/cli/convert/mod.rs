@@ -21,7 +21,7 @@ use crate::export::Mask;
 use super::check::Documents;
 use super::failure::{Failure, WithHint};
 use super::signal;
-use super::source::{Source, Step};
+use super::source::{Source, Step, not_read};
 
 /// Convert captures: pcapng, pcap, HAR, SAZ and mitmproxy flows to pcapng, HAR, JSON Lines or CSV
 #[derive(Debug, clap::Args)]
@@ -39,7 +39,7 @@ pub(super) struct Args {
     #[arg(long, value_enum, value_name = "FORMAT")]
     to: Option<Kind>,
     /// Take only exchanges that the filter takes, such as 'http.status >= 400' (docs/filters.md)
-    #[arg(long, value_name = "EXPR")]
+    #[arg(long, value_name = "EXPR", allow_hyphen_values = true)]
     pub(super) filter: Option<String>,
     /// Take only these sessions, by the numbers that `view` shows
     #[arg(long, value_name = "N,N", value_delimiter = ',')]
@@ -188,16 +188,7 @@ fn check_out(args: &Args) -> Result<(), Failure> {
             Failure::new(format!("cannot write {out}: it is a folder")).hint("name a file in it")
         );
     }
-    let same = |path: &PathBuf| {
-        let (a, b) = (path.canonicalize(), args.out.canonicalize());
-        a.is_ok_and(|a| b.is_ok_and(|b| a == b))
-    };
-    if args.files.iter().any(same) {
-        return Err(Failure::new(format!(
-            "cannot write {out}: it is one of the captures to read"
-        ))
-        .hint("give the new file another name"));
-    }
+    not_read(&args.files, &args.out)?;
     if !args.force && args.out.symlink_metadata().is_ok() {
         return Err(
             Failure::new(format!("cannot write {out}: it is there already"))

@@ -14,6 +14,7 @@ mod head;
 mod recall;
 mod scene;
 mod tally;
+mod told;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -171,7 +172,11 @@ impl Engine {
             }
         }
         self.tell_forgotten(&mut making);
-        making.finish()
+        let verdict = making.finish();
+        if let Some(heard) = told::heard(&scene, &verdict.steps) {
+            self.keys.heard(scene.subject(), heard);
+        }
+        verdict
     }
 
     /// Lets the names of keys learn from the moment.

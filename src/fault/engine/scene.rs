@@ -98,6 +98,7 @@ impl<'m> Scene<'m> {
             response: message(Direction::ToClient, answered),
             faults: crate::timeline::Faults::default(),
             rewrites: crate::timeline::Faults::default(),
+            parts: crate::timeline::Pieces::default(),
         };
         Self {
             moment,
@@ -144,6 +145,11 @@ impl<'m> Scene<'m> {
     /// Returns the size of the whole file, as far as the message tells it.
     pub(crate) fn total(&self) -> Option<u64> {
         self.exchange.range?.total
+    }
+
+    /// Returns the status of the response, as it came.
+    pub(super) fn status(&self) -> Option<u16> {
+        self.exchange.status
     }
 
     pub(crate) fn packet(&self) -> Option<Packet> {

@@ -81,20 +81,34 @@ fn drop_response(_: Placed<EmptyForm>, _: Stage, _: &mut Reader<'_>) -> Option<A
     clippy::unnecessary_wraps,
     reason = "all makers of actions have one form"
 )]
-fn reset(form: Placed<SideForm>, _: Stage, _: &mut Reader<'_>) -> Option<Action> {
-    Some(Action::Reset { side: side(form) })
+fn reset(form: Placed<SideForm>, stage: Stage, reader: &mut Reader<'_>) -> Option<Action> {
+    Some(Action::Reset {
+        side: side(form, stage, reader),
+    })
 }
 
 #[expect(
     clippy::unnecessary_wraps,
     reason = "all makers of actions have one form"
 )]
-fn close(form: Placed<SideForm>, _: Stage, _: &mut Reader<'_>) -> Option<Action> {
-    Some(Action::Close { side: side(form) })
+fn close(form: Placed<SideForm>, stage: Stage, reader: &mut Reader<'_>) -> Option<Action> {
+    Some(Action::Close {
+        side: side(form, stage, reader),
+    })
 }
 
-fn side(form: Placed<SideForm>) -> Ends {
-    form.value.side.value().map_or(Ends::Both, |side| side.0)
+fn side(form: Placed<SideForm>, stage: Stage, reader: &mut Reader<'_>) -> Ends {
+    let Some(side) = form.value.side.placed() else {
+        return Ends::Both;
+    };
+    if stage == Stage::Connect && side.value.0 == Ends::Server {
+        reader.error(
+            side.at,
+            "at connect there is no server yet",
+            "use side = \"client\"; the server is dialled when there is something to send",
+        );
+    }
+    side.value.0
 }
 
 fn hang(form: Placed<ForForm>, _: Stage, reader: &mut Reader<'_>) -> Option<Action> {

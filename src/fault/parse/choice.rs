@@ -107,6 +107,7 @@ impl Choice for TlsFault {
         ("expired", Self::Expired),
         ("wrong-name", Self::WrongName),
         ("unknown-authority", Self::UnknownAuthority),
+        ("client-certificate", Self::ClientCertificate),
         ("abort", Self::Abort),
     ];
 }

@@ -53,7 +53,7 @@ static PRESETS: LazyLock<Vec<Preset>> = LazyLock::new(|| {
     .concat()
 });
 
-const UNMADE: [Unmade; 3] = [
+const UNMADE: [Unmade; 2] = [
     Unmade {
         id: "F-29",
         reason: "which other host is alive only you know; F-27 with its name as host_id and no timeout makes it",
@@ -61,10 +61,6 @@ const UNMADE: [Unmade; 3] = [
     Unmade {
         id: "F-30",
         reason: "it takes a live TLS server under a name that its certificate lacks; F-27 with that name as host_id makes it",
-    },
-    Unmade {
-        id: "F-42",
-        reason: "the listener asks no client for a certificate",
     },
 ];
 

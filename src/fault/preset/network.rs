@@ -107,6 +107,11 @@ count = { per = "client", times = 1 }
 stage = "connect"
 do    = [ { tls = { fault = "abort" } } ]
 "#),
+    preset("F-42", "the listener speaks TLS; no certificate will do, so a client that has one fails too", r#"
+count = { per = "client", times = 1 }
+stage = "connect"
+do    = [ { tls = { fault = "client-certificate" } } ]
+"#),
     preset("F-43", "", r#"
 count = { times = 1 }
 stage = "connect"

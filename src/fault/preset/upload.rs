@@ -20,7 +20,7 @@ do    = [ { drop_response = {} }, { reset = { side = "client" } } ]
 "#),
     preset("F-03", "", r#"
 when  = "bits.type == create-session"
-count = { per = "url", times = 1 }
+count = { per = "session", times = 1 }
 stage = "response.head"
 do    = [ { drop_response = {} }, { reset = { side = "client" } } ]
 "#),
@@ -32,7 +32,7 @@ do    = [ { drop_response = {} }, { reset = { side = "client" } } ]
 "#),
     preset("F-04/forgotten", "the server hears nothing of the Close-Session and keeps the session", r#"
 when  = "bits.type == close-session"
-count = { per = "url", times = 1 }
+count = { per = "session", times = 1 }
 stage = "request.head"
 do    = [ { respond = { status = 500, bits = { error = "BG_E_SESSION_NOT_FOUND", context = "0x5" } } } ]
 "#),
@@ -96,9 +96,9 @@ count = { per = "session", times = 1 }
 stage = "response.head"
 do    = [ { set = { bits = { received = { text = "none" } } } } ]
 "#),
-    preset("F-14", "the second Fragment of a URL, once", r#"
+    preset("F-14", "the second Fragment of a session, once; the session that begins anew is the same one", r#"
 when  = "bits.type == fragment"
-count = { per = "url", skip = 1, times = 1 }
+count = { per = "session", skip = 1, times = 1 }
 stage = "request.head"
 do    = [ { respond = { status = 500, bits = { error = "BG_E_SESSION_NOT_FOUND", context = "0x5" } } } ]
 "#),
@@ -137,7 +137,7 @@ do    = [ { respond = { status = 404 } } ]
 "#),
     preset("F-18", "", r#"
 when  = "bits.type == create-session"
-count = { per = "url", times = 1 }
+count = { per = "session", times = 1 }
 stage = "request.head"
 do    = [ { respond = { status = 409 } } ]
 "#),

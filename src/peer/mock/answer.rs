@@ -132,6 +132,15 @@ impl Out {
         Self::of(plain(status)).await
     }
 
+    /// Makes the answer to HEAD and GET of a file of no bytes.
+    pub(super) fn empty() -> Self {
+        let text = format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nDate: {}\r\n\r\n",
+            now()
+        );
+        Self::raw(200, text.into_bytes())
+    }
+
     async fn of(response: Response<Content>) -> Self {
         let (head, body) = response.into_parts();
         let reason = head.status.canonical_reason().unwrap_or_default();

@@ -16,11 +16,13 @@ use tokio_util::sync::CancellationToken;
 use super::answer::{Body, Out};
 use super::download;
 use super::tales::What;
+use super::tap::Tap;
 use super::upload::{Plan, Upload};
 use super::world::{Asked, World};
 use super::{Notice, Shared};
 use crate::bits::packet::read_request;
 use crate::bits::{Packet, Request};
+use crate::event::{Direction, Fact};
 use crate::peer::server::answer::Ack;
 use crate::wire::{Decoder, Framing, Head, Item, Malformed, Stream};
 
@@ -28,6 +30,8 @@ use crate::wire::{Decoder, Framing, Head, Item, Malformed, Stream};
 const CHUNK: usize = 64 * 1024;
 /// A request that stands still for so long ends its connection.
 const STALL: Duration = Duration::from_mins(5);
+/// How long the last bytes may take at the end of a connection.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A stream in the clear or inside TLS.
 pub(super) trait Wire: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
@@ -40,6 +44,8 @@ pub(super) struct Connection {
     pub(super) client: SocketAddr,
     /// What we are called where a request has no Host.
     pub(super) own: String,
+    /// Hears what passes.
+    pub(super) tap: Tap,
     /// A request under way is still answered after it.
     pub(super) stop: CancellationToken,
 }
@@ -62,9 +68,27 @@ struct Work {
     takes: bool,
 }
 
+/// Who ended a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gone {
+    Client,
+    Ours,
+    /// It broke: the client has reset it, or reads no more.
+    Broken,
+}
+
 impl Connection {
     /// Answers requests until either side ends the connection.
-    pub(super) async fn run(mut self) -> io::Result<()> {
+    pub(super) async fn run(mut self) -> Gone {
+        let Ok(gone) = self.answer().await else {
+            return Gone::Broken;
+        };
+        // TLS says goodbye before the connection ends; who has left does not hear it.
+        let _ = tokio::time::timeout(FAREWELL, self.stream.shutdown()).await;
+        gone
+    }
+
+    async fn answer(&mut self) -> io::Result<Gone> {
         let mut decoder = Decoder::new(Stream::Requests);
         let mut buffer = BytesMut::with_capacity(CHUNK);
         let mut items = Vec::new();
@@ -77,16 +101,29 @@ impl Connection {
                 // Between requests a client may wait as long as it likes.
                 None => match self.stop.run_until_cancelled(read).await {
                     Some(len) => len?,
-                    None => return Ok(()),
+                    None => {
+                        let reason = "the mock shuts down".to_owned();
+                        let text = format!("The mock closes this connection: {reason}.");
+                        self.tap.note(text, Fact::Closing { reason }).await;
+                        return Ok(Gone::Ours);
+                    }
                 },
                 Some(_) => match tokio::time::timeout(STALL, read).await {
                     Ok(len) => len?,
-                    Err(_) => return Ok(()),
+                    Err(_) => {
+                        let text = format!(
+                            "The mock closes this connection: nothing came of a request for {STALL:?}."
+                        );
+                        let timer = "stall".to_owned();
+                        self.tap.note(text, Fact::TimedOut { timer }).await;
+                        return Ok(Gone::Ours);
+                    }
                 },
             };
             if len == 0 {
-                return Ok(());
+                return Ok(Gone::Client);
             }
+            self.tap.data(Direction::ToServer, &buffer).await;
             decoder.feed(&buffer, &mut items);
             for item in items.drain(..) {
                 match item {
@@ -104,17 +141,25 @@ impl Connection {
                         if let Some(open) = open.take()
                             && !self.finish(open).await?
                         {
-                            return Ok(());
+                            return Ok(Gone::Ours);
                         }
                     }
                     Item::Malformed { what, .. } if what != Malformed::FieldLine => {
                         let out = Out::reference(Ack::malformed().close()).await;
-                        return self.stream.write_all(&out.bytes).await;
+                        self.write(&out.bytes).await?;
+                        return Ok(Gone::Ours);
                     }
                     _ => {}
                 }
             }
         }
+    }
+
+    /// Sends bytes and tells that they have passed.
+    async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes).await?;
+        self.tap.data(Direction::ToClient, bytes).await;
+        Ok(())
     }
 
     /// Takes a head: what is to become of the content that follows.
@@ -124,9 +169,7 @@ impl Connection {
             .value("expect")
             .is_some_and(|value| value.trim_ascii().eq_ignore_ascii_case(b"100-continue"));
         if waits && framing != Framing::None {
-            self.stream
-                .write_all(b"HTTP/1.1 100 Continue\r\n\r\n")
-                .await?;
+            self.write(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
         }
         let mut work = None;
         if request.packet == Some(Packet::Fragment)
@@ -143,6 +186,7 @@ impl Connection {
                 .get_or_insert_with(|| range.total.unwrap_or(end));
             if !upload.ended && range.total.is_none_or(|total| total == known) {
                 let world = &self.shared.world;
+                world.recast(&mut upload, Packet::Fragment, Some(range.first));
                 let act = world.act(&upload);
                 let plan = upload.plan(act, range.first, end);
                 let takes = match plan {
@@ -177,27 +221,32 @@ impl Connection {
         let own = self.own.clone();
         let asked = Asked::new(&target, &request, &own, self.shared.tls);
         let out = self.decide(&head, &asked, work).await?;
-        self.tell(&head, &asked, &out);
+        self.tell(&head, &asked, &out).await;
         if self.shared.timing {
             tokio::time::sleep(out.wait).await;
         }
         if out.hang_up {
             return Ok(false);
         }
-        self.stream.write_all(&out.bytes).await?;
+        self.write(&out.bytes).await?;
         match &out.body {
             Body::None => {}
             Body::Wire(message) => {
                 let mut at = 0;
                 while let Some(bytes) = self.shared.world.recording.wire(message, at) {
-                    self.stream.write_all(&bytes).await?;
+                    self.write(&bytes).await?;
                     at = at.saturating_add(bytes.len() as u64);
                 }
             }
             Body::File(path, first, len) => {
                 let mut file = File::open(path).await?;
                 file.seek(SeekFrom::Start(*first)).await?;
-                tokio::io::copy(&mut file.take(*len), &mut self.stream).await?;
+                let mut file = file.take(*len);
+                let mut chunk = BytesMut::with_capacity(CHUNK);
+                while file.read_buf(&mut chunk).await? > 0 {
+                    self.write(&chunk).await?;
+                    chunk.clear();
+                }
             }
         }
         self.stream.flush().await?;
@@ -239,7 +288,7 @@ impl Connection {
                 let mut upload = held.lock_owned().await;
                 let (out, ended) = world.end(&mut upload, asked, packet).await?;
                 if let Some(ended) = ended {
-                    self.shared.ended(ended);
+                    self.say(&ended).await;
                 }
                 Ok(out)
             }
@@ -251,8 +300,9 @@ impl Connection {
         }
     }
 
-    fn tell(&self, head: &Head, asked: &Asked<'_>, out: &Out) {
-        self.shared.notice(&Notice::Answered {
+    /// Tells what becomes of a request, before its answer goes out.
+    async fn tell(&self, head: &Head, asked: &Asked<'_>, out: &Out) {
+        let notice = Notice::Answered {
             client: self.client,
             method: String::from_utf8_lossy(head.method().unwrap_or_default()).into_owned(),
             path: asked.path.clone(),
@@ -260,7 +310,19 @@ impl Connection {
             status: (!out.hang_up).then_some(out.status),
             from: out.from,
             unmatched: out.unmatched.clone(),
-        });
+        };
+        self.say(&notice).await;
+    }
+
+    /// Tells a person, and whoever else wants to know.
+    async fn say(&self, notice: &Notice) {
+        let news = notice
+            .made_up()
+            .is_none_or(|kind| self.shared.is_news(kind));
+        if let Some(text) = notice.sentence().filter(|_| news) {
+            self.tap.note(text, Fact::Other).await;
+        }
+        self.shared.notice(notice);
     }
 }
 

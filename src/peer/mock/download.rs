@@ -73,7 +73,23 @@ pub(super) async fn answer(world: &World, head: &Head, asked: &Asked<'_>) -> Out
             }
         };
     }
+    if let Some(row) = promised(world, &asked.path) {
+        let mut out = Out::empty();
+        out.unmatched = Some(format!(
+            "exchange {} names it as the reply, and nobody fetched it: an empty one stands for it",
+            row.no
+        ));
+        return out;
+    }
     missing(world, head, asked).await
+}
+
+/// Returns the recorded answer that names `path` as the place of a reply.
+fn promised<'w>(world: &'w World, path: &str) -> Option<&'w Row> {
+    let mut acks = [Packet::Fragment, Packet::CloseSession]
+        .into_iter()
+        .flat_map(|packet| world.repertoire.answers(packet));
+    acks.find(|row| row.reply().is_some_and(|reply| reply == path))
 }
 
 /// Tells whether the capture holds all that a recorded answer brought, or as much as ever came.

@@ -12,17 +12,23 @@
 //! MC-BUP §3.2
 
 mod answer;
+mod cast;
 mod closest;
 mod connection;
 mod download;
 mod identity;
+mod notice;
 mod tales;
+mod tap;
 mod upload;
 mod world;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
@@ -33,8 +39,13 @@ use tokio_util::sync::CancellationToken;
 use super::recording::Recording;
 use super::tls::{self, TlsFiles};
 use super::{Error, Result};
-use connection::{Connection, Wire};
-use world::{Ended, World};
+use crate::event::{Close, ConnId, Direction, Fact, TlsEnd};
+use connection::{Connection, Gone, Wire};
+use tap::Tap;
+use world::World;
+
+pub use notice::{Notice, OnNotice};
+pub use tap::{Events, OnEvent};
 
 /// How long to wait after a connection that could not be accepted.
 const BREATH: Duration = Duration::from_millis(50);
@@ -42,37 +53,6 @@ const BREATH: Duration = Duration::from_millis(50);
 const HANDSHAKE: Duration = Duration::from_secs(30);
 /// How long requests under way may take once the mock is told to stop.
 const GRACE: Duration = Duration::from_secs(5);
-
-/// Something that the mock did.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Notice {
-    Answered {
-        client: SocketAddr,
-        method: String,
-        /// Path and query, percent-encoding undone.
-        path: String,
-        packet: Option<&'static str>,
-        /// `None`: the connection ended instead, as was recorded.
-        status: Option<u16>,
-        /// Number of the recorded exchange that the answer was made from; `None`: the reference server's answer.
-        from: Option<u32>,
-        /// Nothing recorded fits: the closest, and what is different.
-        unmatched: Option<String>,
-    },
-    /// An upload ended by Close-Session or Cancel-Session.
-    Ended {
-        path: String,
-        bytes: u64,
-        sha256: Option<String>,
-        file: Option<PathBuf>,
-        /// All bytes that the client announced are here.
-        complete: bool,
-        cancelled: bool,
-    },
-}
-
-/// Takes notices.
-pub type OnNotice = Arc<dyn Fn(&Notice) + Send + Sync>;
 
 /// What a mock does.
 #[derive(Clone)]
@@ -94,6 +74,10 @@ struct Shared {
     tls: bool,
     timing: bool,
     on_notice: Option<OnNotice>,
+    /// Connections so far.
+    connections: AtomicU32,
+    /// Kinds of requests that the recording has no answer for, told already.
+    made_up: Mutex<BTreeSet<&'static str>>,
 }
 
 impl Shared {
@@ -103,15 +87,10 @@ impl Shared {
         }
     }
 
-    fn ended(&self, ended: Ended) {
-        self.notice(&Notice::Ended {
-            path: ended.path,
-            bytes: ended.bytes,
-            sha256: ended.sha256,
-            file: ended.file,
-            complete: ended.complete,
-            cancelled: ended.cancelled,
-        });
+    /// Tells whether nobody was told yet that this kind of request gets the reference server's answers.
+    fn is_news(&self, kind: &'static str) -> bool {
+        let mut told = self.made_up.lock().unwrap_or_else(PoisonError::into_inner);
+        told.insert(kind)
     }
 }
 
@@ -148,6 +127,8 @@ impl Mock {
                 tls: config.tls.is_some(),
                 timing: config.timing,
                 on_notice: config.on_notice,
+                connections: AtomicU32::new(0),
+                made_up: Mutex::default(),
             }),
         })
     }
@@ -163,47 +144,46 @@ impl Mock {
         repertoire.tales.is_empty() && repertoire.downloads.is_empty()
     }
 
-    /// Serves until `stop`; requests under way then have a few seconds to end.
-    pub async fn run(self, stop: CancellationToken) {
+    /// Serves until `stop`; requests under way then have a few seconds to end. All that passes is told to `events`.
+    pub async fn run(self, events: Option<Events>, stop: CancellationToken) {
         let mut accepting = JoinSet::new();
         for listener in self.listeners {
-            accepting.spawn(accept(
-                listener,
-                self.acceptor.clone(),
-                Arc::clone(&self.shared),
-                stop.clone(),
-            ));
+            let door = Door {
+                own: listener
+                    .local_addr()
+                    .map_or_else(|_| "localhost".to_owned(), |address| address.to_string()),
+                acceptor: self.acceptor.clone(),
+                shared: Arc::clone(&self.shared),
+                events: events.clone(),
+                stop: stop.clone(),
+            };
+            accepting.spawn(accept(listener, door));
         }
+        // Whoever takes the events learns from the last one that goes that no more come.
+        drop(events);
         accepting.join_all().await;
     }
 }
 
-async fn accept(
-    listener: TcpListener,
+/// What the connections of one port have in common.
+#[derive(Clone)]
+struct Door {
+    /// What we are called where a request has no Host.
+    own: String,
     acceptor: Option<TlsAcceptor>,
     shared: Arc<Shared>,
+    events: Option<Events>,
     stop: CancellationToken,
-) {
+}
+
+async fn accept(listener: TcpListener, door: Door) {
     let mut connections = JoinSet::new();
-    let own = listener
-        .local_addr()
-        .map_or_else(|_| "localhost".to_owned(), |address| address.to_string());
     loop {
         tokio::select! {
-            () = stop.cancelled() => break,
+            () = door.stop.cancelled() => break,
             accepted = listener.accept() => match accepted {
                 Ok((stream, client)) => {
-                    let _ = stream.set_nodelay(true);
-                    let (acceptor, shared) = (acceptor.clone(), Arc::clone(&shared));
-                    let (own, stop) = (own.clone(), stop.clone());
-                    connections.spawn(async move {
-                        let Some(stream) = secured(stream, acceptor).await else {
-                            return;
-                        };
-                        let connection = Connection { shared, stream, client, own, stop };
-                        // What breaks is that connection's own.
-                        drop(connection.run().await);
-                    });
+                    connections.spawn(serve(stream, client, door.clone()));
                 }
                 Err(_) => tokio::time::sleep(BREATH).await,
             },
@@ -214,11 +194,71 @@ async fn accept(
     let _ = tokio::time::timeout(GRACE, rest).await;
 }
 
+/// Serves one connection to its end; what breaks is that connection's own.
+async fn serve(stream: TcpStream, client: SocketAddr, door: Door) {
+    let _ = stream.set_nodelay(true);
+    let Ok(server) = stream.local_addr() else {
+        return;
+    };
+    let conn = door.shared.connections.fetch_add(1, Ordering::Relaxed);
+    let tap = Tap {
+        conn: ConnId(conn.saturating_add(1)),
+        events: door.events,
+    };
+    tap.opened(client, server).await;
+    let gone = match secured(stream, door.acceptor, &tap).await {
+        Some(stream) => {
+            let connection = Connection {
+                shared: door.shared,
+                stream,
+                client,
+                own: door.own,
+                tap: tap.clone(),
+                stop: door.stop,
+            };
+            connection.run().await
+        }
+        None => Gone::Ours,
+    };
+    match gone {
+        Gone::Client => {
+            tap.closed(Direction::ToServer, Close::Fin).await;
+            tap.closed(Direction::ToClient, Close::Fin).await;
+        }
+        Gone::Broken => tap.closed(Direction::ToServer, Close::Reset).await,
+        Gone::Ours => tap.closed(Direction::ToClient, Close::Fin).await,
+    }
+}
+
 /// Shakes hands where TLS is served; `None` where that fails.
-async fn secured(stream: TcpStream, acceptor: Option<TlsAcceptor>) -> Option<Box<dyn Wire>> {
+async fn secured(
+    stream: TcpStream,
+    acceptor: Option<TlsAcceptor>,
+    tap: &Tap,
+) -> Option<Box<dyn Wire>> {
     let Some(acceptor) = acceptor else {
         return Some(Box::new(stream));
     };
     let shaken = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await;
-    Some(Box::new(shaken.ok()?.ok()?))
+    let reason = match shaken {
+        Ok(Ok(stream)) => {
+            let fact = tls::agreed(stream.get_ref().1);
+            let text = format!(
+                "TLS with the client is up: {}, {}.",
+                fact.version, fact.cipher
+            );
+            tap.note(text, Fact::Tls(Box::new(fact))).await;
+            return Some(Box::new(stream));
+        }
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "it took too long".to_owned(),
+    };
+    let fact = Fact::TlsFailed {
+        by: TlsEnd::Client,
+        reason: reason.clone(),
+        server_name: None,
+    };
+    let text = format!("The TLS handshake with the client failed: {reason}.");
+    tap.note(text, fact).await;
+    None
 }

@@ -32,6 +32,25 @@ pub(super) struct Row {
     pub(super) wait: Duration,
 }
 
+impl Row {
+    /// Returns where the answer says that the reply is: path and query, percent-encoding undone. A relative place
+    /// belongs to the folder of the upload.
+    pub(super) fn reply(&self) -> Option<String> {
+        let reply = self.answer.as_ref()?.said.ack.reply_url.as_ref()?;
+        let reply = reply.trim().replace('\\', "/");
+        if reply.contains("://") || reply.starts_with('/') {
+            return Some(path(&reply));
+        }
+        Some(format!("{}/{}", folder(&self.path), path(&reply)))
+    }
+}
+
+/// Returns the path of the folder that a path lies in, without a slash at its end.
+pub(super) fn folder(path: &str) -> &str {
+    let path = path.split('?').next().unwrap_or_default();
+    path.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
 /// A recorded answer.
 #[derive(Clone, Debug)]
 pub(super) struct Answer {
@@ -316,7 +335,11 @@ mod tests {
             error,
             ..Ack::default()
         };
-        Said { status, ack }
+        Said {
+            status,
+            ack,
+            spellings: Vec::new(),
+        }
     }
 
     #[test]

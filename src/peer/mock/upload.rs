@@ -81,11 +81,7 @@ impl Upload {
 
     /// Prepares for the tricks of the act and, where files are kept, for the file.
     pub(super) fn begin(&mut self, act: Option<&Act>, folder: Option<&Path>) -> io::Result<()> {
-        for trick in act.map_or(&[][..], |act| &act.tricks) {
-            if let What::Rewind { to } = trick.what {
-                self.digest.marks.insert(to, None);
-            }
-        }
+        self.prepare(act);
         self.digest.mark();
         if let Some(folder) = folder {
             let file = tempfile::Builder::new()
@@ -97,6 +93,21 @@ impl Upload {
             self.file = Some(path);
         }
         Ok(())
+    }
+
+    /// Follows another act from here on.
+    pub(super) fn follow(&mut self, tale: usize, act: Option<&Act>) {
+        (self.tale, self.act, self.played) = (Some(tale), 0, 0);
+        self.prepare(act);
+    }
+
+    /// Sees to it that the hash can go back where the recorded server did.
+    fn prepare(&mut self, act: Option<&Act>) {
+        for trick in act.map_or(&[][..], |act| &act.tricks) {
+            if let What::Rewind { to } = trick.what {
+                self.digest.marks.entry(to).or_insert(None);
+            }
+        }
     }
 
     /// Decides about a Fragment of bytes `first..end`.

@@ -15,7 +15,8 @@ use tokio::sync::Mutex as Turn;
 
 use super::answer::{Out, Values};
 use super::identity;
-use super::tales::{Act, Repertoire, Row, What, path};
+use super::notice::Notice;
+use super::tales::{Act, Repertoire, Row, What, folder, path};
 use super::upload::{Plan, Upload};
 use crate::bits::hresult::BG_E_SESSION_NOT_FOUND;
 use crate::bits::{Packet, Request};
@@ -63,24 +64,14 @@ pub(super) struct World {
 }
 
 #[derive(Default)]
-struct State {
+pub(super) struct State {
     sessions: HashMap<String, Held>,
     /// Keys of `sessions`, the oldest first.
     order: VecDeque<String>,
     /// How often each recorded place was used.
     counts: HashMap<(Packet, String), usize>,
     /// By path: tale and act of uploads that lost their session and will begin anew.
-    orphans: HashMap<String, VecDeque<(usize, usize)>>,
-}
-
-/// What ended.
-pub(super) struct Ended {
-    pub(super) path: String,
-    pub(super) bytes: u64,
-    pub(super) sha256: Option<String>,
-    pub(super) file: Option<PathBuf>,
-    pub(super) complete: bool,
-    pub(super) cancelled: bool,
+    pub(super) orphans: HashMap<String, VecDeque<(usize, usize)>>,
 }
 
 impl World {
@@ -93,7 +84,7 @@ impl World {
         }
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -149,58 +140,6 @@ impl World {
             ),
             None => Out::reference(Ack::ok()).await,
         }
-    }
-
-    /// Chooses the tale and the act that a new session follows.
-    fn cast(&self, path: &str) -> Option<(usize, usize)> {
-        let orphan = {
-            let mut state = self.state();
-            let waiting = state.orphans.get_mut(path);
-            let next = waiting.and_then(VecDeque::pop_front);
-            if state.orphans.get(path).is_some_and(VecDeque::is_empty) {
-                state.orphans.remove(path);
-            }
-            next
-        };
-        if orphan.is_some() {
-            return orphan;
-        }
-        let tales = &self.repertoire.tales;
-        // A tale without a Create-Session is of a session that was there before, or never.
-        let usable = |tale: usize| tales.get(tale).is_some_and(|tale| !tale.acts.is_empty());
-        let created = |tale: usize| {
-            tales
-                .get(tale)
-                .is_some_and(|tale| tale.acts.iter().any(|act| act.create.is_some()))
-        };
-        let all = || (0..tales.len()).filter(|&tale| usable(tale));
-        let named = |tale: usize| tales.get(tale).is_some_and(|tale| tale.path == path);
-        let mut here: Vec<usize> = all().filter(|&t| named(t) && created(t)).collect();
-        if here.is_empty() {
-            here = all().filter(|&tale| named(tale)).collect();
-        }
-        if !here.is_empty() {
-            let count = self.count(Packet::CreateSession, path);
-            return here.get(count % here.len()).map(|&tale| (tale, 0));
-        }
-        // Any file may come: the upload that went best lends its manners.
-        all()
-            .filter(|&tale| created(tale))
-            .max_by_key(|&tale| {
-                let acts = tales.get(tale).map_or(&[][..], |tale| &tale.acts);
-                let refused = acts
-                    .iter()
-                    .any(|act| act.create.as_ref().is_some_and(|row| !is_done(row)));
-                let tricks: usize = acts.iter().map(|act| act.tricks.len()).sum();
-                let rows: usize = acts.iter().map(|act| act.rows.len()).sum();
-                let near = tales
-                    .get(tale)
-                    .map_or(0.0, |tale| strsim::normalized_levenshtein(&tale.path, path));
-                #[expect(clippy::cast_possible_truncation, reason = "from 0 to 1000")]
-                let near = (near * 1000.0) as i64;
-                (!refused, std::cmp::Reverse(tricks), near, rows)
-            })
-            .map(|tale| (tale, 0))
     }
 
     /// Create-Session: makes a session, or refuses one as was recorded.
@@ -380,7 +319,8 @@ impl World {
         upload: &mut Upload,
         asked: &Asked<'_>,
         packet: Packet,
-    ) -> io::Result<(Out, Option<Ended>)> {
+    ) -> io::Result<(Out, Option<Notice>)> {
+        self.recast(upload, packet, None);
         let act = self.act(upload);
         let mut rows: Vec<&Row> = Vec::new();
         if let Some(act) = act {
@@ -418,7 +358,7 @@ impl World {
             Some(folder) if !cancelled => upload.publish(folder)?,
             _ => None,
         };
-        let ended = Ended {
+        let ended = Notice::Ended {
             path: upload.path.clone(),
             bytes: upload.received,
             sha256: upload.sha256(),
@@ -449,18 +389,13 @@ impl World {
 fn reply_elsewhere(row: &Row, path: &str) -> Option<String> {
     let reply = row.answer.as_ref()?.said.ack.reply_url.as_ref()?;
     let reply = reply.replace('\\', "/");
-    let folder = |path: &str| {
-        let path = path.split('?').next().unwrap_or_default();
-        path.rsplit_once('/')
-            .map_or_else(String::new, |(folder, _)| folder.to_owned())
-    };
     let relative = !reply.contains("://") && !reply.starts_with('/');
     (relative && folder(&row.path) != folder(path))
         .then(|| format!("{}/{reply}", folder(&row.path)))
 }
 
 /// Tells whether a request was granted.
-fn is_done(row: &Row) -> bool {
+pub(super) fn is_done(row: &Row) -> bool {
     let answer = row.answer.as_ref();
     answer.is_some_and(|answer| answer.whole && (200..300).contains(&answer.said.status))
 }

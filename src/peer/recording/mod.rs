@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::bits::header::{Spelling, identify};
 use crate::bits::packet::{read_ack, read_request};
 use crate::bits::session::{Answer, classify};
 use crate::bits::{Ack, Request};
@@ -83,6 +84,8 @@ pub(super) enum Recorded {
 pub(super) struct Said {
     pub(super) status: u16,
     pub(super) ack: Ack,
+    /// How the names of the BITS fields are written, in their order; case does not matter.
+    pub(super) spellings: Vec<&'static Spelling>,
 }
 
 impl Said {
@@ -90,6 +93,10 @@ impl Said {
         Self {
             status: head.status().unwrap_or_default(),
             ack: read_ack(head),
+            spellings: head
+                .pairs()
+                .filter_map(|(name, _)| identify(name))
+                .collect(),
         }
     }
 

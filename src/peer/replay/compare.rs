@@ -68,7 +68,10 @@ pub(super) fn answers(
             }
             match packet {
                 Packet::Head | Packet::Get => download(packet, recorded, live, &mut found),
-                _ => upload(recorded, live, ends, &mut found),
+                _ => {
+                    upload(recorded, live, ends, &mut found);
+                    found.extend(spelling(recorded, live));
+                }
             }
             found
         }
@@ -130,6 +133,16 @@ fn upload(recorded: &Said, live: &Said, ends: Ends, found: &mut Vec<Difference>)
     );
 }
 
+/// Compares how fields that both answers have are spelled: a client may know one spelling only.
+fn spelling<'s>(recorded: &'s Said, live: &'s Said) -> impl Iterator<Item = Difference> + 's {
+    recorded.spellings.iter().filter_map(|one| {
+        let mut same = live.spellings.iter().filter(|two| two.name == one.name);
+        let two = same.clone().next()?;
+        let differs = same.all(|two| two.wire != one.wire);
+        differs.then(|| Difference::new("spelling", one.wire, two.wire))
+    })
+}
+
 fn download(packet: Packet, recorded: &Said, live: &Said, found: &mut Vec<Difference>) {
     let (one, two) = (&recorded.ack, &live.ack);
     let text = |value: Option<u64>| value.map_or_else(|| "absent".to_owned(), |n| n.to_string());
@@ -188,7 +201,19 @@ pub(super) fn manners(said: &Said, end: u64) -> Vec<Manner> {
         ("BITS-Session-Id", present(ack.session_id.is_some())),
         ("BITS-Reply-URL", present(ack.reply_url.is_some())),
         ("BITS-Received-Content-Range", received.to_owned()),
+        ("spelling", odd_spellings(said)),
     ]
+}
+
+/// Names the fields of an answer that are not spelled as usual.
+fn odd_spellings(said: &Said) -> String {
+    let odd = said.spellings.iter().filter(|one| !one.oddity.is_empty());
+    let odd: Vec<&str> = odd.map(|one| one.wire).collect();
+    if odd.is_empty() {
+        "the usual one".to_owned()
+    } else {
+        odd.join(", ")
+    }
 }
 
 /// Compares manners: what the live server never did in the recording, and a reply that it did not name.
@@ -220,6 +245,7 @@ pub(super) fn habits(recorded: &BTreeSet<Manner>, live: &BTreeSet<Manner>) -> Ve
 mod tests {
     use super::*;
     use crate::bits::Ack;
+    use crate::bits::header::identify;
 
     fn said(status: u16, change: impl FnOnce(&mut Ack)) -> Said {
         let mut ack = Ack {
@@ -229,7 +255,11 @@ mod tests {
             ..Ack::default()
         };
         change(&mut ack);
-        Said { status, ack }
+        Said {
+            status,
+            ack,
+            spellings: Vec::new(),
+        }
     }
 
     fn compared(one: Said, two: &Said, ends: Ends) -> Vec<&'static str> {
@@ -303,6 +333,36 @@ mod tests {
             ["BITS-Reply-URL"]
         );
         assert_eq!(what(&[usual], &[bare]), ["BITS-Session-Id"]);
+    }
+
+    #[test]
+    fn another_spelling_of_a_field_is_named() {
+        let with = |names: &[&str]| Said {
+            spellings: names
+                .iter()
+                .filter_map(|name| identify(name.as_bytes()))
+                .collect(),
+            ..said(200, |_| ())
+        };
+        let usual = with(&["BITS-Session-Id", "BITS-Received-Content-Range"]);
+        let odd = with(&["bits-recieved-content-range", "bits-session-id"]);
+        let both = with(&["BITS-Recieved-Content-Range", "BITS-Received-Content-Range"]);
+        let recorded = |said: &Said| Recorded::Answer(Box::new(said.clone()));
+        let found = |one: &Said, two: &Said| {
+            answers(Packet::Fragment, &recorded(one), Some(two), Ends::default())
+        };
+        let spelled = Difference::new(
+            "spelling",
+            "BITS-Received-Content-Range",
+            "BITS-Recieved-Content-Range",
+        );
+        assert_eq!(found(&usual, &odd), [spelled]);
+        assert_eq!(found(&odd, &odd), []);
+        assert_eq!(found(&usual, &both), []);
+        let manners = |said: &Said| manners(said, 20).into_iter().collect::<BTreeSet<_>>();
+        let habits = habits(&manners(&usual), &manners(&odd));
+        assert_eq!(habits.len(), 1);
+        assert_eq!(habits.first().map(|one| one.what), Some("spelling"));
     }
 
     #[test]

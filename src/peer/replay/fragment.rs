@@ -163,11 +163,15 @@ impl<'p> Player<'p> {
         let over = match kind {
             Kind::Done | Kind::OutOfStep => live.over.is_some(),
             Kind::TooLarge => {
-                live.ceiling = (len / 2).max(SMALLEST);
-                if len <= SMALLEST {
-                    live.over = Some(format!("the live server refuses {len} bytes as too many"));
+                if len <= 1 {
+                    live.over = Some("the live server refuses one byte as too many".to_owned());
+                } else if len <= SMALLEST {
+                    turn.notes.push(format!(
+                        "{len} bytes were too many; the Windows client would give up, since it sends no less than {SMALLEST} where there is more to send"
+                    ));
                 }
-                len <= SMALLEST
+                live.ceiling = smaller(len);
+                len <= 1
             }
             Kind::SessionNotFound => !self.restart(live, turn).await?,
             Kind::Transient | Kind::Nothing => {
@@ -212,6 +216,16 @@ impl<'p> Player<'p> {
             link.break_off(&head, Some(body)).await;
         }
         Ok(())
+    }
+}
+
+/// Returns what to try after so many bytes were refused as too many: half of them. What a Windows client never goes
+/// below (MC-BUP §3.1.5.2.4) is tried before less.
+fn smaller(refused: u64) -> u64 {
+    if refused > SMALLEST {
+        (refused / 2).max(SMALLEST)
+    } else {
+        refused / 2
     }
 }
 

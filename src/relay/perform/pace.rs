@@ -39,18 +39,23 @@ impl Bucket {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).rate = rate.max(1);
     }
 
-    /// Takes up to `want` bytes, 1 or more: how many, and from when on they may go.
-    fn take(&self, now: Instant, want: u64) -> (u64, Instant) {
+    /// Returns how many bytes go at once, 1 or more.
+    fn most(&self) -> u64 {
+        let rate = self.0.lock().unwrap_or_else(PoisonError::into_inner).rate;
+        let slice = SLICE.as_nanos().saturating_mul(u128::from(rate)) / 1_000_000_000;
+        u64::try_from(slice).unwrap_or(u64::MAX).max(1)
+    }
+
+    /// Takes `len` bytes: from when on they may go.
+    fn take(&self, now: Instant, len: u64) -> Instant {
         let mut tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let slice = SLICE.as_nanos().saturating_mul(u128::from(tokens.rate)) / 1_000_000_000;
-        let len = want.min(u64::try_from(slice).unwrap_or(u64::MAX)).max(1);
         let nanos = u128::from(len).saturating_mul(1_000_000_000) / u128::from(tokens.rate);
         let takes = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
         let late = now.checked_sub(SLACK).unwrap_or(now);
         let begins = tokens.free.map_or(now, |free| free.max(late));
         let ends = begins.checked_add(takes).unwrap_or(begins);
         tokens.free = Some(ends);
-        (len, ends)
+        ends
     }
 }
 
@@ -81,10 +86,21 @@ impl Pace {
         }
     }
 
-    /// Takes up to `want` bytes, 1 or more: how many, and from when on they may go.
-    pub(super) fn take(&self, now: Instant, want: u64) -> (u64, Instant) {
+    /// Returns how many bytes go at once, 1 or more.
+    fn most(&self) -> u64 {
         match self {
-            Self::Bucket(bucket) => bucket.take(now, want),
+            Self::Bucket(bucket) => bucket.most(),
+            Self::Dribble { bytes, state, .. } => {
+                let drip = state.lock().unwrap_or_else(PoisonError::into_inner);
+                if drip.left == 0 { *bytes } else { drip.left }
+            }
+        }
+    }
+
+    /// Takes `len` bytes, no more than [`Self::most`]: from when on they may go.
+    fn take(&self, now: Instant, len: u64) -> Instant {
+        match self {
+            Self::Bucket(bucket) => bucket.take(now, len),
             Self::Dribble {
                 bytes,
                 every,
@@ -99,25 +115,20 @@ impl Pace {
                     drip.left = *bytes;
                     drip.next = Some(from);
                 }
-                let len = want.min(drip.left);
-                drip.left -= len;
-                (len, from)
+                // Two directions may share it: what was left may have gone meanwhile.
+                drip.left = drip.left.saturating_sub(len);
+                from
             }
         }
     }
 }
 
-/// Takes up to `want` bytes from all of `paces`: how many, and from when on they may go.
+/// Takes up to `want` bytes, 1 or more, from all of `paces`: how many, and from when on they may go.
 pub(super) fn take(paces: &[Pace], now: Instant, want: u64) -> (u64, Instant) {
-    let mut len = want;
-    let mut from = now;
-    // The tightest one decides how much; what others gave beyond it is a slice at most.
-    for pace in paces {
-        let (given, at) = pace.take(now, len);
-        len = given;
-        from = from.max(at);
-    }
-    (len, from)
+    // The tightest one decides how much, so that no other one counts bytes that do not go.
+    let len = paces.iter().map(Pace::most).fold(want, u64::min);
+    let from = paces.iter().map(|pace| pace.take(now, len));
+    (len, from.fold(now, Instant::max))
 }
 
 /// Tells whether a limit in `way` holds for the bytes that go `to_server` or to the client.
@@ -165,7 +176,7 @@ mod tests {
         let now = Instant::now();
         let mut free = now;
         for _ in 0..200 {
-            free = bucket.take(now, 250).1.max(bucket.take(now, 250).1);
+            free = bucket.take(now, 250).max(bucket.take(now, 250));
         }
         assert_eq!(free - now, Duration::from_secs(10));
     }
@@ -178,9 +189,19 @@ mod tests {
         let later = now + Duration::from_mins(1);
         let mut free = later;
         for _ in 0..40 {
-            free = bucket.take(later, 25).1;
+            free = bucket.take(later, 25);
         }
         assert!(free - later >= Duration::from_millis(950));
+    }
+
+    #[test]
+    fn the_tightest_of_several_is_kept_whatever_their_order() {
+        let bucket = || Pace::Bucket(Arc::new(Bucket::new(1_000_000)));
+        let drip = || Pace::dribble(100, Duration::from_millis(20));
+        for paces in [[bucket(), drip()], [drip(), bucket()]] {
+            let sent = sent(&paces, Instant::now());
+            assert!((49_000..=50_100).contains(&sent), "{sent}");
+        }
     }
 
     #[test]

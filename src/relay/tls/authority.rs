@@ -103,6 +103,11 @@ impl Mint {
         })
     }
 
+    /// Returns its own certificate.
+    pub(super) fn certificate(&self) -> CertificateDer<'static> {
+        self.certificate.clone()
+    }
+
     /// Signs a certificate of `key` for a server that is known by `names`: host names and addresses.
     pub(super) fn sign(
         &self,

@@ -12,9 +12,10 @@ use std::time::Duration;
 use rcgen::KeyPair;
 use tokio::io::AsyncWriteExt;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer, UnixTime};
-use tokio_rustls::rustls::server;
+use tokio_rustls::rustls::server::danger::ClientCertVerifier;
+use tokio_rustls::rustls::server::{self, WebPkiClientVerifier};
 use tokio_rustls::rustls::sign::{CertifiedKey, SigningKey, SingleCertAndKey};
-use tokio_rustls::rustls::{Error as RustlsError, ServerConfig};
+use tokio_rustls::rustls::{Error as RustlsError, RootCertStore, ServerConfig};
 use tokio_rustls::{LazyConfigAcceptor, TlsStream};
 
 use super::authority::{Mint, Validity};
@@ -91,7 +92,7 @@ impl Acceptor {
         let who = match who {
             ServeAs::Files(files) => {
                 let key = super::identity(files)?;
-                let config = config(&key, &secrets).map_err(|e| Error::Tls(e.to_string()))?;
+                let config = config(&key, &secrets, None).map_err(|e| Error::Tls(e.to_string()))?;
                 Who::Files(files.clone(), config, key)
             }
             ServeAs::Local(authority) => Who::Local(authority.clone()),
@@ -149,10 +150,9 @@ impl Acceptor {
                 let fact = agreed(stream.get_ref().1, server_name.clone(), &shown.key.cert);
                 let mut note = super::up("client", fact, &self.secrets);
                 if let Some(fault) = fault {
-                    let wrong = words::fault(fault);
-                    note.text.push_str(&format!(
-                        " The certificate was wrong on purpose ({wrong}), and the client took it."
-                    ));
+                    let purpose = words::on_purpose(fault);
+                    note.text
+                        .push_str(&format!(" {purpose} The client took it all the same."));
                 }
                 let stream = Socket::tls(TlsStream::Server(stream));
                 Ok(Accepted {
@@ -172,8 +172,14 @@ impl Acceptor {
         fault: Option<TlsFault>,
         now: UnixTime,
     ) -> Result<Shown, String> {
-        if let Some(fault) = fault {
-            return self.flawed(&names, fault, now);
+        match fault {
+            None => {}
+            Some(TlsFault::ClientCertificate) => {
+                let shown = self.shown(names, None, now)?;
+                let config = self.asking(&shown.key, now)?;
+                return Ok(Shown { config, ..shown });
+            }
+            Some(fault) => return self.flawed(&names, fault, now),
         }
         let authority = match &self.who {
             Who::Files(_, config, key) => {
@@ -203,24 +209,43 @@ impl Acceptor {
         Ok(shown)
     }
 
+    /// Returns an authority that nobody trusts.
+    fn stranger(&self, now: UnixTime) -> Result<&Mint, String> {
+        let made = self.stranger.get_or_init(|| {
+            // Fails only where the system has no random numbers.
+            Mint::make("bitstap unknown authority", now).ok()
+        });
+        made.as_ref()
+            .ok_or_else(|| "no authority could be made".to_owned())
+    }
+
+    /// Makes a configuration that demands a certificate of the client, signed by the authority that nobody
+    /// trusts; it names none, so that the client may try any.
+    fn asking(&self, key: &Arc<CertifiedKey>, now: UnixTime) -> Result<Arc<ServerConfig>, String> {
+        let mut roots = RootCertStore::empty();
+        let stranger = self.stranger(now)?.certificate();
+        roots.add(stranger).map_err(|error| error.to_string())?;
+        let provider = super::provider();
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+            .clear_root_hint_subjects()
+            .build()
+            .map_err(|error| error.to_string())?;
+        config(key, &self.secrets, Some(verifier)).map_err(|error| error.to_string())
+    }
+
     /// Makes a certificate with a flaw. It has no other one where we have an authority that clients trust.
     fn flawed(&self, names: &[String], fault: TlsFault, now: UnixTime) -> Result<Shown, String> {
-        let stranger = || {
-            let made = self.stranger.get_or_init(|| {
-                // Fails only where the system has no random numbers.
-                Mint::make("bitstap unknown authority", now).ok()
-            });
-            made.as_ref().ok_or("no authority could be made")
-        };
         let mint = match &self.who {
             Who::Local(authority) if fault != TlsFault::UnknownAuthority => authority.mint(),
-            Who::Local(_) | Who::Files(..) => stranger()?,
+            Who::Local(_) | Who::Files(..) => self.stranger(now)?,
         };
         let wrong = [WRONG.to_owned()];
         let (names, validity) = match fault {
             TlsFault::Expired => (names, Validity::expired(now)),
             TlsFault::WrongName => (&wrong[..], Validity::current(now)),
-            TlsFault::UnknownAuthority | TlsFault::Abort => (names, Validity::current(now)),
+            TlsFault::UnknownAuthority | TlsFault::ClientCertificate | TlsFault::Abort => {
+                (names, Validity::current(now))
+            }
         };
         self.sign(mint, names, validity)
     }
@@ -229,7 +254,7 @@ impl Acceptor {
         let certificate = mint.sign(&self.key, names, validity);
         let chain = vec![certificate.map_err(|error| error.to_string())?];
         let key = Arc::new(CertifiedKey::new(chain, self.signing.clone()));
-        let config = config(&key, &self.secrets).map_err(|error| error.to_string())?;
+        let config = config(&key, &self.secrets, None).map_err(|error| error.to_string())?;
         Ok(Shown { config, key })
     }
 
@@ -248,12 +273,19 @@ impl Acceptor {
     }
 }
 
-fn config(key: &Arc<CertifiedKey>, secrets: &Secrets) -> Result<Arc<ServerConfig>, RustlsError> {
+fn config(
+    key: &Arc<CertifiedKey>,
+    secrets: &Secrets,
+    asks: Option<Arc<dyn ClientCertVerifier>>,
+) -> Result<Arc<ServerConfig>, RustlsError> {
     let resolver = SingleCertAndKey::from(key.clone());
-    let mut config = ServerConfig::builder_with_provider(super::provider())
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(resolver));
+    let config = ServerConfig::builder_with_provider(super::provider())
+        .with_safe_default_protocol_versions()?;
+    let config = match asks {
+        Some(verifier) => config.with_client_cert_verifier(verifier),
+        None => config.with_no_client_auth(),
+    };
+    let mut config = config.with_cert_resolver(Arc::new(resolver));
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     config.key_log = super::key_log(secrets);
     Ok(Arc::new(config))
@@ -337,8 +369,7 @@ impl Talk<'_> {
         let of = name.map_or_else(String::new, |name| format!(" for {name}"));
         let mut text = format!("The TLS handshake with the client{of} failed: {reason}{remedy}.");
         if let Some(fault) = self.fault.filter(|fault| *fault != TlsFault::Abort) {
-            let wrong = words::fault(fault);
-            text.push_str(&format!(" The certificate was wrong on purpose: {wrong}."));
+            text.push_str(&format!(" {}", words::on_purpose(fault)));
         }
         Note {
             text,

@@ -7,13 +7,16 @@ use tokio_rustls::rustls::{
 use super::certificate::Summary;
 use crate::fault::rule::TlsFault;
 
-/// Names a flaw that a rule put into our certificate.
-pub(super) fn fault(fault: TlsFault) -> &'static str {
+/// Says in a sentence what a rule has go wrong in a handshake.
+pub(super) fn on_purpose(fault: TlsFault) -> &'static str {
     match fault {
-        TlsFault::Expired => "it has expired",
-        TlsFault::WrongName => "it is for another name",
-        TlsFault::UnknownAuthority => "an unknown authority signed it",
-        TlsFault::Abort => "the handshake is aborted",
+        TlsFault::Expired => "The certificate was wrong on purpose: it has expired.",
+        TlsFault::WrongName => "The certificate was wrong on purpose: it is for another name.",
+        TlsFault::UnknownAuthority => {
+            "The certificate was wrong on purpose: an unknown authority signed it."
+        }
+        TlsFault::ClientCertificate => "A rule had the client asked for a certificate.",
+        TlsFault::Abort => "A rule aborted the handshake.",
     }
 }
 

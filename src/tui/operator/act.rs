@@ -22,6 +22,8 @@ pub struct Stand {
     pub now: Duration,
     /// Why rules fired on the exchange that was asked about, or not: name and sentence.
     pub why: Vec<(String, String)>,
+    /// Why the rules file is not in force as it stands.
+    pub trouble: Option<String>,
 }
 
 /// What the operator wants done.
@@ -54,6 +56,7 @@ pub fn look(control: &dyn Control, about: Option<(ConnId, u64)>) -> Stand {
         held: control.held(),
         now: control.now(),
         why: about.map_or_else(Vec::new, |(conn, no)| control.why(conn, no)),
+        trouble: control.trouble(),
     }
 }
 

@@ -39,6 +39,8 @@ pub struct Operator {
     pub held: Vec<Held>,
     pub now: Duration,
     pub why: Vec<(String, String)>,
+    /// Why the rules file is not in force as it stands.
+    pub trouble: Option<String>,
     /// The filter of the breakpoint; an empty one holds everything.
     pub breakpoint: Option<String>,
     pub form: Option<Form>,
@@ -63,20 +65,21 @@ pub fn stream(stage: Stage) -> Stream {
 }
 
 impl Operator {
-    /// Takes in where things stand; tells whether anything on screen changes.
-    pub(super) fn take(&mut self, stand: Stand) -> bool {
+    fn take(&mut self, stand: Stand) -> bool {
         let moved = self.now != stand.now && !stand.held.is_empty();
         let changed = !self.plugged
             || self.on != stand.on
             || self.rules != stand.rules
             || self.held != stand.held
-            || self.why != stand.why;
+            || self.why != stand.why
+            || self.trouble != stand.trouble;
         let Stand {
             on,
             rules,
             held,
             now,
             why,
+            trouble,
         } = stand;
         self.plugged = true;
         self.on = on;
@@ -84,6 +87,7 @@ impl Operator {
         self.held = held;
         self.now = now;
         self.why = why;
+        self.trouble = trouble;
         self.step(0);
         moved || changed
     }
@@ -109,6 +113,19 @@ impl Operator {
             .iter()
             .filter(move |held| held.conn == conn && held.exchange == exchange)
     }
+}
+
+/// Takes in where things stand; tells whether anything on screen changes. A rules file that was broken or
+/// mended is told on the last line, wherever the user is.
+pub(super) fn take(model: &mut Model, stand: Stand) -> bool {
+    let before = model.operator.trouble.clone();
+    let changed = model.operator.take(stand);
+    match &model.operator.trouble {
+        now if *now == before => {}
+        Some(trouble) => model.say(format!("the rules stay as they were: {trouble}"), true),
+        None => model.say("the rules file is in force again", false),
+    }
+    changed
 }
 
 /// Returns the row of a held message's exchange, where there is one already.

@@ -22,10 +22,12 @@ pub(super) fn draw(buf: &mut Buffer, area: Rect, model: &Model, rows: &dyn Rows)
     let operator = &model.operator;
     let state = if operator.rules.is_empty() {
         ""
-    } else if operator.on {
-        "in file order "
-    } else {
+    } else if !operator.on {
         "ALL OFF (:faults on) "
+    } else if operator.trouble.is_some() {
+        "as they were: their file is broken "
+    } else {
+        "in file order "
     };
     let title = Line::styled(format!(" Rules {state}"), style(look, Role::Strong));
     let inner = pane(buf, area, look, true, title);
@@ -146,6 +148,9 @@ fn foot(buf: &mut Buffer, inner: Rect, model: &Model, rows: &dyn Rows) {
             Role::Text,
         ),
     ];
+    if let Some(trouble) = &operator.trouble {
+        lines.insert(0, ("file", trouble.clone(), Role::Error));
+    }
     lines.push(match model.exchange(rows) {
         None => ("why", "no packet is selected".to_owned(), Role::Dim),
         Some(exchange) => {

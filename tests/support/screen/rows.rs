@@ -223,6 +223,7 @@ pub fn exchange(no: u32, session: u32, packet: Packet, at: u64) -> Exchange {
         response: Some(message(no, Direction::ToClient, 0)),
         faults: bitstap::timeline::Faults::default(),
         rewrites: bitstap::timeline::Faults::default(),
+        parts: bitstap::timeline::Pieces::default(),
     }
 }
 
@@ -413,13 +414,12 @@ fn story_remarks() -> Vec<Remark> {
             leg: Some(Leg::Client),
             exchange: Some(12),
             text: "The server reset the connection before it answered.".into(),
+            ruling: None,
         },
         Remark {
             at: ms(46_950),
-            conn: None,
-            leg: None,
-            exchange: None,
             text: "The capture ends inside a block: 37 bytes are left out.".into(),
+            ..Remark::default()
         },
     ]
 }

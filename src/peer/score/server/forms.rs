@@ -15,6 +15,13 @@ pub(super) const ROWS: &[Row] = &[
         "MC-BUP §2.2.5, §3.2.5.2.5; Win32 \"Ping\""
     ),
     row!(
+        "ack-fields",
+        ack_fields,
+        "Uploads a file, with a gap in between, and looks at the fields of all answers.",
+        "Each says BITS-Packet-Type: Ack, that of Create-Session names BITS-Protocol, and fields have the names that are documented.",
+        "MC-BUP §2.2.3, §2.2.7, §2.2.9; Win32 \"Ack for Create-Session\", \"Ack for Fragment\""
+    ),
+    row!(
         "upper-case-type",
         upper_case_type,
         "Writes the packet types in capitals: CREATE-SESSION, FRAGMENT.",
@@ -91,11 +98,54 @@ async fn ping(probe: &mut Probe) -> Done {
     let reply = probe.ask(&url, &Form::new("Ping")).await;
     Ok(if !reply.is_ok() {
         fails(format!("answered {}", reply.text()))
+    } else if let Some(code) = reply.ack.error {
+        differs(format!("granted, and yet it names an error: 0x{code:08X}"))
     } else if reply.ack.is_ack {
         pass("answered 200 with an Ack")
     } else {
         differs("the answer has no BITS-Packet-Type: Ack")
     })
+}
+
+async fn ack_fields(probe: &mut Probe) -> Done {
+    let url = probe.url("");
+    let create = probe.ask(&url, &Form::create()).await;
+    let Some(id) = create.ack.session_id.clone().filter(|_| create.is_ok()) else {
+        return Err(fails(format!(
+            "no session: Create-Session was answered {}",
+            create.text()
+        )));
+    };
+    let mut job = probe.adopt(url, id, SIZE);
+    let mut replies = vec![("Create-Session", create)];
+    for (packet, first) in [("Fragment", 0), ("Fragment behind a gap", 2 * PIECE)] {
+        replies.push((packet, probe.fragment(&mut job, first, PIECE).await));
+    }
+    let mut odd = Vec::new();
+    let mut misspelt = Vec::new();
+    for (packet, reply) in replies.iter().filter(|(_, reply)| reply.status.is_some()) {
+        misspelt.extend(
+            reply
+                .misspelt
+                .iter()
+                .map(|name| format!("{name} ({packet})")),
+        );
+        if !reply.ack.is_ack {
+            odd.push(format!("no BITS-Packet-Type: Ack ({packet})"));
+        }
+        if *packet == "Create-Session" && reply.ack.protocol.is_none() {
+            odd.push(format!("no BITS-Protocol ({packet})"));
+        }
+    }
+    let verdict = if !misspelt.is_empty() {
+        let names = misspelt.join(", ");
+        fails(format!("clients do not know these names: {names}"))
+    } else if odd.is_empty() {
+        pass("all are there, under their names")
+    } else {
+        differs(odd.join(", "))
+    };
+    probe.finish(job, verdict).await
 }
 
 /// Uploads with `change` made to each packet; a refusal of the first is `refused`.

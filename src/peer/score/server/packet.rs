@@ -3,11 +3,12 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::bits::header::UPLOAD_PROTOCOL;
+use crate::bits::header::{Name, UPLOAD_PROTOCOL, identify};
 use crate::bits::packet::read_ack;
 use crate::bits::{Ack, hresult};
 use crate::peer::client::url::Url;
 use crate::peer::replay::link::Heard;
+use crate::wire::Head;
 
 /// An answer, or what came instead.
 #[derive(Debug, Default)]
@@ -15,6 +16,8 @@ pub(super) struct Reply {
     /// `None`: no whole answer.
     pub(super) status: Option<u16>,
     pub(super) ack: Ack,
+    /// Names of BITS fields that are spelled as nobody documents.
+    pub(super) misspelt: Vec<&'static str>,
     pub(super) trouble: Option<String>,
 }
 
@@ -22,9 +25,18 @@ impl Reply {
     pub(super) fn of(heard: Heard) -> Self {
         let head = heard.head.filter(|_| heard.whole);
         Self {
-            status: head.as_ref().and_then(crate::wire::Head::status),
+            status: head.as_ref().and_then(Head::status),
             ack: head.as_ref().map(read_ack).unwrap_or_default(),
+            misspelt: head.as_ref().map(misspelt).unwrap_or_default(),
             trouble: heard.trouble,
+        }
+    }
+
+    /// No answer, and why.
+    pub(super) fn silence(trouble: String) -> Self {
+        Self {
+            trouble: Some(trouble),
+            ..Self::default()
         }
     }
 
@@ -57,6 +69,15 @@ impl Reply {
         }
         text
     }
+}
+
+/// Names the fields of a head whose names no document has; BITS-Error is the name in MC-BUP.
+fn misspelt(head: &Head) -> Vec<&'static str> {
+    head.pairs()
+        .filter_map(|(name, _)| identify(name))
+        .filter(|spelling| !spelling.oddity.is_empty() && spelling.name != Name::Error)
+        .map(|spelling| spelling.wire)
+        .collect()
 }
 
 /// An upload session of ours.

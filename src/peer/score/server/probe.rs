@@ -179,23 +179,32 @@ impl Probe {
         self.link = None;
     }
 
-    /// Sends one packet and hears its answer.
+    /// Sends one packet and hears its answer; once more where a kept connection ends just as it is used again.
+    ///
+    /// RFC 9112 §9.3.1
     pub(super) async fn ask(&mut self, url: &Url, form: &Form) -> Reply {
-        let reply = match self.reach(url).await {
-            Err(trouble) => Reply {
-                trouble: Some(trouble),
-                ..Reply::default()
-            },
+        let (mut reply, stale) = self.attempt(url, form).await;
+        if stale {
+            self.hang_up();
+            (reply, _) = self.attempt(url, form).await;
+        }
+        self.note(format!("{}: {}", form.told(), reply.text()));
+        reply
+    }
+
+    /// Sends one packet; also tells whether its connection was over before anything of an answer came.
+    async fn attempt(&mut self, url: &Url, form: &Form) -> (Reply, bool) {
+        match self.reach(url).await {
+            Err(trouble) => (Reply::silence(trouble), false),
             Ok(mut link) => {
                 let head = self.head("BITS_POST", url, Some(form));
                 let body = self.body(form.body, form.pause);
                 let heard = link.ask(&head, body, &mut |_| ()).await;
                 self.link = Some((url.authority(), link));
-                Reply::of(heard)
+                let stale = heard.stale;
+                (Reply::of(heard), stale)
             }
-        };
-        self.note(format!("{}: {}", form.told(), reply.text()));
-        reply
+        }
     }
 
     /// Sends the head and `passed` bytes of the content, then ends the connection.
