@@ -13,8 +13,8 @@ use bitstap::timeline::{Exchange, Timeline};
 use bytes::Bytes;
 use conversation::{Talk, cut, timeline};
 use examples::{
-    DOWNLOAD, NOTIFICATION, NTLM_LOGIN, NTLM_REFUSAL, REPLY_DOWNLOAD, REPLY_UPLOAD, STRICT_RESUME,
-    UPLOAD,
+    DOWNLOAD, NOTIFICATION, NTLM_ASKED, NTLM_IN, NTLM_LEGS, NTLM_REFUSED, REPLY_DOWNLOAD,
+    REPLY_UPLOAD, STRICT_RESUME, UPLOAD,
 };
 use proptest::prelude::*;
 
@@ -40,8 +40,11 @@ fn everything() -> Talk {
         )
         .say(DOWNLOAD)
         .connect("10.0.0.7")
-        .say(NTLM_LOGIN)
-        .say(NTLM_REFUSAL)
+        .say(NTLM_ASKED)
+        .say(NTLM_LEGS)
+        .say(NTLM_IN)
+        .say(NTLM_LEGS)
+        .say(NTLM_REFUSED)
         .connect("10.0.0.8")
         .bytes(
             Direction::ToServer,

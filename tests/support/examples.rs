@@ -232,8 +232,8 @@ pub(crate) const DOWNLOAD: &str = r#"
 <
 "#;
 
-/// A Ping that is let in after a login by NTLM; tokens are bare messages of types 1, 2 and 3.
-pub(crate) const NTLM_LOGIN: &str = r"
+/// A Ping that has to log in.
+pub(crate) const NTLM_ASKED: &str = r"
 > BITS_POST /up/report.csv HTTP/1.1
 > BITS-Packet-Type: Ping
 > User-Agent: Microsoft BITS/7.8
@@ -245,6 +245,10 @@ pub(crate) const NTLM_LOGIN: &str = r"
 < WWW-Authenticate: NTLM
 < Content-Length: 0
 <
+";
+
+/// The legs of a login by NTLM, the last one without its answer; tokens are bare messages of types 1 to 3.
+pub(crate) const NTLM_LEGS: &str = r"
 > BITS_POST /up/report.csv HTTP/1.1
 > BITS-Packet-Type: Ping
 > User-Agent: Microsoft BITS/7.8
@@ -263,6 +267,10 @@ pub(crate) const NTLM_LOGIN: &str = r"
 > Authorization: NTLM TlRMTVNTUAADAAAAAAAAAEgAAAAAAAAASAAAAAAAAABIAAAAAAAAAEgAAAAAAAAASAAAAAAAAABIAAAABYKJog==
 > Content-Length: 0
 >
+";
+
+/// The answer that lets the client in.
+pub(crate) const NTLM_IN: &str = r"
 < HTTP/1.1 200 OK
 < BITS-Packet-Type: Ack
 < Persistent-Auth: true
@@ -270,26 +278,8 @@ pub(crate) const NTLM_LOGIN: &str = r"
 <
 ";
 
-/// A login by NTLM that is refused at its end.
-pub(crate) const NTLM_REFUSAL: &str = r"
-> BITS_POST /up/report.csv HTTP/1.1
-> BITS-Packet-Type: Ping
-> User-Agent: Microsoft BITS/7.8
-> Host: bits.example.test
-> Authorization: NTLM TlRMTVNTUAABAAAAB4IIogAAAAAAAAAAAAAAAAAAAAA=
-> Content-Length: 0
->
-< HTTP/1.1 401 Unauthorized
-< WWW-Authenticate: NTLM TlRMTVNTUAACAAAAAAAAADgAAAAFgomiESIzRFVmd4gAAAAAAAAAAAAAAAA4AAAA
-< Content-Length: 0
-<
-> BITS_POST /up/report.csv HTTP/1.1
-> BITS-Packet-Type: Ping
-> User-Agent: Microsoft BITS/7.8
-> Host: bits.example.test
-> Authorization: NTLM TlRMTVNTUAADAAAAAAAAAEgAAAAAAAAASAAAAAAAAABIAAAAAAAAAEgAAAAAAAAASAAAAAAAAABIAAAABYKJog==
-> Content-Length: 0
->
+/// The answer that refuses it.
+pub(crate) const NTLM_REFUSED: &str = r"
 < HTTP/1.1 401 Unauthorized
 < WWW-Authenticate: Negotiate
 < WWW-Authenticate: NTLM

@@ -7,8 +7,8 @@ use bitstap::event::{Close, Direction, Fact, Leg, Missing, TlsFact, What};
 
 use crate::conversation::Talk;
 use crate::examples::{
-    DOWNLOAD, NOTIFICATION, NTLM_LOGIN, NTLM_REFUSAL, REPLY_DOWNLOAD, REPLY_UPLOAD, STRICT_RESUME,
-    UPLOAD,
+    DOWNLOAD, NOTIFICATION, NTLM_ASKED, NTLM_IN, NTLM_LEGS, NTLM_REFUSED, REPLY_DOWNLOAD,
+    REPLY_UPLOAD, STRICT_RESUME, UPLOAD,
 };
 use Direction::{ToClient, ToServer};
 
@@ -287,7 +287,9 @@ fn reset() -> Talk {
 /// A login by NTLM on a plain connection, and one over TLS that the server refuses at its end.
 fn ntlm() -> Talk {
     let mut talk = Talk::new();
-    talk.say(NTLM_LOGIN)
+    talk.say(NTLM_ASKED)
+        .say(NTLM_LEGS)
+        .say(NTLM_IN)
         .say(UPLOAD)
         .hang_up()
         .connect("10.0.0.5");
@@ -297,7 +299,7 @@ fn ntlm() -> Talk {
         ..TlsFact::default()
     };
     talk.note("TLS with the client is up.", Fact::Tls(Box::new(fact)));
-    talk.say(NTLM_REFUSAL).hang_up();
+    talk.say(NTLM_LEGS).say(NTLM_REFUSED).hang_up();
     talk
 }
 
