@@ -228,12 +228,16 @@ impl Faults {
 }
 
 impl Exchange {
-    /// Tells whether the user should look at it: a failure, an error code, or a broken outcome.
+    /// Tells whether the user should look at it: a failure, an error code, or a broken outcome. A leg of a
+    /// login that goes on is none.
     pub fn is_problem(&self) -> bool {
+        let failure = |status: u16| match status {
+            416 => false,
+            401 | 407 => !self.auth.is_some_and(Auth::goes_on),
+            status => status >= 400,
+        };
         self.error.is_some_and(|error| error.code != 0)
-            || self
-                .status
-                .is_some_and(|status| status >= 400 && status != 416)
+            || self.status.is_some_and(failure)
             || !matches!(self.outcome, Outcome::InFlight | Outcome::Complete)
     }
 }
