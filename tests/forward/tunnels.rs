@@ -9,7 +9,7 @@ use base64::prelude::BASE64_STANDARD;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::binary::{PATIENCE, Running, of_type, output};
-use crate::foreign::foreign;
+use crate::programs::foreign;
 use crate::tls::{Client, TestCa};
 use crate::{NOBODY, ask, connect, exchanges, head, notes, proxy, server};
 
