@@ -8,6 +8,8 @@ mod ends;
 mod held;
 #[path = "perform/live.rs"]
 mod live;
+#[path = "perform/off.rs"]
+mod off;
 #[path = "perform/paces.rs"]
 mod paces;
 #[path = "perform/places.rs"]

@@ -187,6 +187,14 @@ async fn refusing(rules: Option<&Board>) {
     }
 }
 
+/// Waits until all rules are off, unless they are already.
+async fn turned_off(rules: Option<&Board>) {
+    match rules.filter(|board| !board.is_off()) {
+        Some(board) => board.turned_off().await,
+        None => pending().await,
+    }
+}
+
 /// Closes the ports for as long as a rule says, and opens the same ones again.
 async fn reopened<D>(shared: &Shared<D>, listeners: Vec<TcpListener>) -> Vec<TcpListener> {
     let mut addresses: Vec<SocketAddr> = (listeners.iter())
@@ -215,6 +223,7 @@ async fn reopened<D>(shared: &Shared<D>, listeners: Vec<TcpListener>) -> Vec<Tcp
         }
         tokio::select! {
             () = tokio::time::sleep_until(until) => {}
+            () = turned_off(rules) => {}
             () = shared.stop.cancelled() => break,
         }
     }

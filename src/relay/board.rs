@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -63,6 +63,8 @@ pub struct Board {
     connections: Mutex<HashMap<ConnId, CancellationToken>>,
     refused: Mutex<Option<Instant>>,
     refusing: Notify,
+    /// All rules were turned off: what they are doing is over, too.
+    off: watch::Sender<bool>,
 }
 
 impl std::fmt::Debug for Board {
@@ -94,6 +96,7 @@ impl Board {
             connections: Mutex::default(),
             refused: Mutex::default(),
             refusing: Notify::new(),
+            off: watch::Sender::new(false),
         }
     }
 
@@ -210,8 +213,19 @@ impl Board {
     /// Returns until when the ports refuse new connections, if they still do.
     pub(super) fn refuses(&self) -> Option<Instant> {
         let mut refused = lock(&self.refused);
-        *refused = refused.filter(|until| *until > tap::now());
+        *refused = refused.filter(|until| *until > tap::now() && !self.is_off());
         *refused
+    }
+
+    /// Tells whether all rules are off.
+    pub(super) fn is_off(&self) -> bool {
+        *self.off.borrow()
+    }
+
+    /// Waits until all rules are off: nothing that a rule does lasts beyond that.
+    pub(super) async fn turned_off(&self) {
+        // Ends with an error only where the board is gone, which is borrowed here.
+        let _ = self.off.subscribe().wait_for(|off| *off).await;
     }
 }
 
@@ -239,6 +253,7 @@ impl Control for Board {
 
     fn turn_all(&self, on: bool) {
         lock(&self.decider).turn_all(on);
+        self.off.send_replace(!on);
     }
 
     fn is_on(&self) -> bool {

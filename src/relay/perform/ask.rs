@@ -100,6 +100,8 @@ impl<F: Stream, C: Stream, D: Dial> Flow<'_, F, C, D> {
             .unwrap_or_default()
         });
         passage.touched = paced;
+        // Decided before somebody turned all rules off.
+        let lost = lost.filter(|_| !self.link.desk.board.is_off());
         if let Some(Lost { ending, .. }) = lost {
             passage.fate = Fate::Withhold;
             passage.touched = true;

@@ -104,6 +104,9 @@ pub(in crate::relay) async fn connect<S: Stream>(
         tap.note(Leg::Client, note.text, note.fact).await;
     }
     for step in verdict.steps {
+        if board.is_off() {
+            break;
+        }
         match step.deed {
             Deed::Delay(time) => {
                 let until = tap::now().checked_add(time);
@@ -160,6 +163,7 @@ async fn wait<S: Stream>(
     tokio::select! {
         biased;
         () = at(until) => return true,
+        () = board.turned_off() => return true,
         () = newcomer.stream.broken() => {}
         () = newcomer.stream.gone(), if ends => {}
         () = stop.cancelled() => {

@@ -26,6 +26,10 @@ use crate::relay::tap;
 impl<F: Stream, C: Stream, D: Dial> Flow<'_, F, C, D> {
     /// Does one thing to the message under way, at the place where it stands.
     pub(super) async fn perform(&mut self, step: Step) -> Result<(), Stop> {
+        // Decided before somebody turned all rules off; a breakpoint is none.
+        if self.link.desk.board.is_off() && !matches!(step.deed, Deed::Hold(_)) {
+            return Ok(());
+        }
         match step.deed {
             Deed::Delay(time) => self.link.wait(self.from, tap::now() + time).await?,
             Deed::Limit { bucket, rate, way } => {
@@ -112,6 +116,7 @@ impl<F: Stream, C: Stream, D: Dial> Flow<'_, F, C, D> {
             tokio::select! {
                 biased;
                 () = at(until) => None,
+                () = self.link.desk.board.turned_off() => None,
                 Some(()) = left => Some(None),
                 how = gone(&mut self.intake, self.from), if listens => Some(Some(how)),
             }

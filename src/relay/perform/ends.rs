@@ -171,7 +171,12 @@ impl<F: Stream, C: Stream, D: Dial> Flow<'_, F, C, D> {
         for Step { rule, deed, .. } in verdict.steps {
             match deed {
                 Deed::Delay(time) => {
-                    let until = sleep_until(tap::now() + time);
+                    let until = async {
+                        tokio::select! {
+                            () = sleep_until(tap::now() + time) => {}
+                            () = self.link.desk.board.turned_off() => {}
+                        }
+                    };
                     let waited = self.link.state.unless_over(until).await;
                     waited.ok_or(Stop::Over)?;
                 }

@@ -288,7 +288,7 @@ impl<C: Stream, D: Dial> Link<'_, C, D> {
         let mut rest = run;
         loop {
             let paces = self.ruled(|ruled| ruled.paces(exchange, to_server));
-            if paces.is_empty() {
+            if paces.is_empty() || self.desk.board.is_off() {
                 return self.write(direction, from, rest).await;
             }
             let want = rest.bytes.len() as u64;
@@ -365,12 +365,13 @@ impl<C: Stream, D: Dial> Link<'_, C, D> {
         });
     }
 
-    /// Waits until `at`, unless the connection ends first.
+    /// Waits until `at`, or until all rules are off, unless the connection ends first.
     async fn wait<F: Stream>(&self, from: &Side<F>, at: Instant) -> Result<(), Stop> {
         let waited = async {
             tokio::select! {
                 biased;
                 () = sleep_until(at) => Ok(()),
+                () = self.desk.board.turned_off() => Ok(()),
                 () = from.stream.broken() => Err(Stop::SenderGone),
             }
         };
