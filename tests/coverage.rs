@@ -32,7 +32,7 @@ fn fragment(no: u32, first: u64, last: u64, body: u64, answer: (u16, Option<u64>
             total: Some(100),
         }),
         status: (answer.0 > 0).then_some(answer.0),
-        received: answer.1,
+        received: answer.1.into(),
         request,
         ..row
     }

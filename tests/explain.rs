@@ -57,6 +57,9 @@ fn each_kind_of_thing_has_a_name_and_a_source() {
         ("head", "packet", "HEAD"),
         ("bits-host-id", "field", "BITS-Host-Id"),
         ("BITS-Error:", "field", "BITS-Error"),
+        ("ntlm", "login", "NTLM"),
+        ("Type-3", "login", "type 3"),
+        ("tokenchecking", "login", "tokenChecking"),
     ];
     for (query, kind, name) in cases {
         let known = explain(query).unwrap_or_else(|| panic!("{query}"));

@@ -7,10 +7,12 @@ use serde::Serialize;
 use crate::bits::header::{self, Name};
 use crate::bits::{Packet, check, faults, hresult};
 
+use super::login;
+
 /// What is known of something.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Explanation {
-    /// `hresult`, `context`, `packet`, `field`, `rule`, `fault`.
+    /// `hresult`, `context`, `packet`, `field`, `rule`, `fault`, `login`.
     pub kind: &'static str,
     /// The symbolic name, or the spelling on the wire.
     pub name: String,
@@ -29,7 +31,16 @@ pub struct Explanation {
 type Lookup = fn(&str) -> Option<Explanation>;
 
 /// The lookups in the order in which they are tried.
-const LOOKUPS: &[Lookup] = &[context, code, symbol, packet, field, rule, fault];
+const LOOKUPS: &[Lookup] = &[
+    context,
+    code,
+    symbol,
+    packet,
+    field,
+    rule,
+    fault,
+    login::explain,
+];
 
 /// Returns what is known of `query`; its case does not matter.
 pub fn explain(query: &str) -> Option<Explanation> {
@@ -45,7 +56,8 @@ pub fn hint(query: &str) -> String {
         .chain(PACKETS.iter().map(|row| row.0))
         .chain(header::SPELLINGS.iter().map(|spelling| spelling.wire))
         .chain(check::rules().map(|rule| rule.id))
-        .chain(faults::faults().iter().map(|fault| fault.id));
+        .chain(faults::faults().iter().map(|fault| fault.id))
+        .chain(login::names());
     let nearest = known
         .map(|name| {
             (

@@ -28,6 +28,7 @@ pub fn exchange(exchange: &Exchange) -> String {
         .map_or_else(|| "-".to_owned(), |status| status.to_string());
     let received = exchange
         .received
+        .get()
         .map_or_else(|| "-".to_owned(), |received| received.to_string());
     let wait = match (exchange.times.request_end, exchange.times.response_begun) {
         (Some(from), Some(to)) => unit::duration(to.saturating_sub(from)),

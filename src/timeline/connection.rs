@@ -382,7 +382,7 @@ impl Live {
         match &note.fact {
             Fact::Rule(fact) => {
                 exchange = self.ruled(event.at, fact, ledger);
-                ruling = Some(ledger.ruling(fact));
+                ruling = Some(Box::new(ledger.ruling(fact)));
             }
             Fact::Rewrite(fact) => {
                 exchange = self.numbered(fact.exchange);
@@ -404,7 +404,12 @@ impl Live {
             }
             Fact::Tls(_) => {
                 self.login.sealed = true;
-                self.tls |= event.leg == Leg::Client;
+                if event.leg == Leg::Client {
+                    self.tls = true;
+                    if let Some(row) = ledger.connections.get_mut(self.row) {
+                        row.tls = true;
+                    }
+                }
             }
             Fact::TimedOut { .. } | Fact::Closing { .. } if self.ended_by.is_none() => {
                 self.ended_by = Some("the proxy ended the connection");

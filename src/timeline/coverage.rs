@@ -166,8 +166,11 @@ impl Coverage {
         self.goes_on(exchange.range.map(|range| range.first), walk);
         let before = walk.told.offset();
         let (told, known) = match answer {
-            Some(Answer::Done) => (exchange.received.or(end), before.max(end.unwrap_or(0))),
-            Some(Answer::OutOfStep) => (exchange.received, before),
+            Some(Answer::Done) => (
+                exchange.received.get().or(end),
+                before.max(end.unwrap_or(0)),
+            ),
+            Some(Answer::OutOfStep) => (exchange.received.get(), before),
             _ => return,
         };
         let Some(told) = told.map(|told| told.min(self.total.unwrap_or(u64::MAX))) else {

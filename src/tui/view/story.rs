@@ -13,7 +13,7 @@ use super::super::text::{long, span};
 use super::super::theme::{Role, signs};
 use super::detail::paragraph;
 use super::sessions::state;
-use crate::bits::{Packet, hresult};
+use crate::bits::{Auth, Packet, hresult};
 use crate::report::login;
 use crate::timeline::{Annotation, Exchange, Outcome, Session, SessionKind, WireError};
 
@@ -125,7 +125,7 @@ fn sentence(exchange: &Exchange) -> String {
         }
     }
     text.push_str(&answer(exchange));
-    if let Some(received) = exchange.received {
+    if let Some(received) = exchange.received.get() {
         let _ = write!(text, " The next byte wanted is {received}.");
     }
     text
@@ -187,7 +187,8 @@ fn next(exchange: &Exchange) -> Option<&'static str> {
         (!next.is_empty()).then_some(next)
     };
     let error = exchange.error.filter(|error| error.code != 0);
-    let status = exchange.status.filter(|status| *status >= 400);
+    let goes_on = exchange.auth.is_some_and(Auth::goes_on);
+    let status = exchange.status.filter(|status| *status >= 400 && !goes_on);
     error
         .and_then(|error| said(error.code))
         .or_else(|| said(0x8019_0000 | u32::from(status?)))
