@@ -147,7 +147,7 @@ fn heads_are_changed_in_place_on_their_way_to_the_server() {
 #[test]
 fn heads_are_changed_in_place_on_their_way_to_the_client() {
     let rules = rule(
-        "stage = \"response.head\"\ndo = [ { set = { status = 416, reason = \"Range\", bits = { received = \"-1\" }, error_header = \"both\" } }, { set = { bits = { error = \"0x80070005\" }, error_header = \"both\" } }, { remove = { bits = [\"packet_type\"] } } ]",
+        "stage = \"response.head\"\ndo = [ { set = { status = 416, reason = \"Range\", bits = { received = \"-1\" } } }, { set = { bits = { error = \"0x80070005\" }, error_header = \"both\" } }, { remove = { bits = [\"packet_type\"] } } ]",
     );
     let run = Disturbed::with(&rules);
     let mut client = run.client();
