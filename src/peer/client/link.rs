@@ -20,6 +20,7 @@ use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 
 use super::source::Source;
@@ -65,6 +66,9 @@ pub struct Common {
     pub authority: Option<PathBuf>,
     pub timers: Timers,
 }
+
+/// A connection that has failed a request ends within this time.
+const ENDING: Duration = Duration::from_secs(1);
 
 type Content = UnsyncBoxBody<Bytes, io::Error>;
 
@@ -207,9 +211,10 @@ impl Caller {
         let request = self.request(method, url, fields, length, content)?;
         let limit = self.timers.response;
         let response = tokio::time::timeout(limit, link.sender.send_request(request)).await;
-        response
-            .map_err(|_| link.timeout("answer", packet, limit))?
-            .map_err(|source| link.broken(packet, source))
+        match response.map_err(|_| link.timeout("answer", packet, limit))? {
+            Ok(response) => Ok(response),
+            Err(source) => Err(link.broken(packet, source).await),
+        }
     }
 
     /// Sends a request without content and reads the answer to its end.
@@ -262,8 +267,10 @@ impl Caller {
                 .await
                 .map_err(|_| link.timeout("answer", PACKET, answer))?,
         };
-        let response = response.map_err(|source| link.broken(PACKET, source))?;
-        self.finish(link, response).await
+        match response {
+            Ok(response) => self.finish(link, response).await,
+            Err(source) => Err(link.broken(PACKET, source).await),
+        }
     }
 
     /// Reads the content of an answer to its end, or gives the connection up.
@@ -295,6 +302,8 @@ impl Caller {
 /// One connection.
 pub(super) struct Link {
     sender: SendRequest<Content>,
+    /// Ends with the connection, and knows why it did.
+    connection: Option<JoinHandle<hyper::Result<()>>>,
     authority: String,
     /// Nothing more can be sent on it.
     pub(super) spent: bool,
@@ -306,7 +315,16 @@ impl Link {
         !self.spent && self.sender.ready().await.is_ok()
     }
 
-    fn broken(&self, packet: &'static str, source: hyper::Error) -> Error {
+    async fn broken(&mut self, packet: &'static str, source: hyper::Error) -> Error {
+        let mut source = source;
+        // A request that came too late for its connection is not told what ended that: a refusal of TLS 1.3,
+        // which comes after the handshake.
+        if source.is_canceled()
+            && let Some(connection) = self.connection.take()
+            && let Ok(Ok(Err(cause))) = tokio::time::timeout(ENDING, connection).await
+        {
+            source = cause;
+        }
         Error::Broken {
             packet,
             authority: self.authority.clone(),
@@ -339,10 +357,11 @@ where
             authority: authority.clone(),
             source,
         })?;
-    // It ends with the sender, or when the server ends it; the error is told to the request.
-    tokio::spawn(connection);
+    // It ends with the sender, or when the server ends it; the error is told to the request under way.
+    let connection = Some(tokio::spawn(connection));
     Ok(Link {
         sender,
+        connection,
         authority,
         spent: false,
     })
