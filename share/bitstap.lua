@@ -344,7 +344,8 @@ local function put(tree, field, value)
     end
 end
 
-local function show(message, pinfo, tree)
+-- Shows one message; `more` tells that it is not the first one of its packet.
+local function show(message, pinfo, tree, more)
     local fields = message.fields
     local title = fields.packet_type or message.method or ("Status " .. message.status)
     local branch = tree:add(proto, "BITS Upload Protocol: " .. title)
@@ -395,7 +396,14 @@ local function show(message, pinfo, tree)
     local range_text = range and (" " .. range) or ""
     local what = message.method and (message.uri or "") or tostring(message.status)
     pinfo.cols.protocol = "BITS"
-    pinfo.cols.info = string.format("%s%s %s", title, range_text, what)
+    local told = string.format("%s%s %s", title, range_text, what)
+    if more then
+        pinfo.cols.info:append("; " .. told)
+    else
+        -- What TCP has written there stands behind a fence, and would stay.
+        pinfo.cols.info:clear_fence()
+        pinfo.cols.info:set(told)
+    end
 end
 
 -- Comments of bitstap come in pairs: a sentence, then an object for programs.
@@ -448,8 +456,8 @@ function proto.dissector(_, pinfo, tree)
             end
         end
     end
-    for _, message in ipairs(found[pinfo.number] or {}) do
-        show(message, pinfo, tree)
+    for place, message in ipairs(found[pinfo.number] or {}) do
+        show(message, pinfo, tree, place > 1)
     end
     tell(tree)
 end

@@ -367,6 +367,39 @@ fn nothing_is_overwritten_and_failures_leave_nothing_behind() {
 }
 
 #[test]
+fn a_dash_is_standard_output_and_a_device_is_not_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.csv");
+    let input = capture("upload");
+    let written = binary::output(&["convert", &input, file.to_str().unwrap()]);
+    assert!(written.status.success());
+    let printed = binary::output(&["convert", "--to", "csv", &input, "-"]);
+    assert!(printed.status.success(), "{}", stderr(&printed));
+    assert_eq!(printed.stdout, std::fs::read(&file).unwrap());
+    let untold = binary::output(&["convert", &input, "-"]);
+    assert_eq!(untold.status.code(), Some(2));
+    assert!(
+        stderr(&untold).contains("--to FORMAT"),
+        "{}",
+        stderr(&untold)
+    );
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt as _;
+        let link = folder.path().join("null.har");
+        std::os::unix::fs::symlink("/dev/null", &link).unwrap();
+        let out = link.to_str().unwrap();
+        for force in [&[][..], &["--force"]] {
+            let args = [&["convert", &input, out], force].concat();
+            assert!(binary::output(&args).status.success());
+        }
+        assert!(link.symlink_metadata().unwrap().file_type().is_symlink());
+        let kind = std::fs::metadata("/dev/null").unwrap().file_type();
+        assert!(kind.is_char_device());
+    }
+}
+
+#[test]
 fn foreign_files_open_wherever_captures_do() {
     let folder = Folder::new();
     let flows = format!("{CAPTURES}/foreign/mitmproxy.flows");

@@ -12,8 +12,8 @@ mod formats;
 
 use std::path::{Path, PathBuf};
 
-use bitstap::event::Fact;
 use bitstap::event::Leg::{Client, Upstream};
+use bitstap::event::{Fact, RewriteFact, What};
 use bitstap::timeline::Timeline;
 use events::{ToClient, ToServer, data, event, note, opening};
 use formats::timeline;
@@ -38,6 +38,20 @@ const WORDS: [&str; 10] = [
     "hidden",
 ];
 
+/// A note about a request target, with a secret in it.
+fn rewrite() -> What {
+    let before = "http://vault.corp/payroll/salaries.xls?sig=s1gned".to_owned();
+    let text = format!("The proxy rewrote request target: {before} became something else.");
+    let fact = RewriteFact {
+        direction: ToServer,
+        field: "request target".to_owned(),
+        before,
+        after: "/payroll/salaries.xls?sig=s1gned".to_owned(),
+        exchange: Some(0),
+    };
+    note(&text, Fact::Rewrite(Box::new(fact)))
+}
+
 /// Writes a capture with secrets on both legs, one byte at a time.
 fn secret(folder: &Path) -> PathBuf {
     let path = folder.join("in.pcapng");
@@ -55,6 +69,7 @@ fn secret(folder: &Path) -> PathBuf {
             opening("192.168.44.66:2000", "192.168.44.77:80"),
         ),
         event(3, 1, Upstream, note("Dialled vault.corp.", Fact::Other)),
+        event(3, 1, Client, rewrite()),
     ];
     for (at, byte) in (4..).zip(REQUEST.bytes()) {
         told.push(event(at, 1, Client, data(ToServer, vec![byte])));

@@ -177,13 +177,39 @@ fn fragments_are_found_by_their_name() {
         "bits_up.range.end",
         "bits_up.range.total",
         "bits_up.uri",
+        "_ws.col.Info",
     ];
     let Some(rows) = wireshark.rows(&capture, filter, &fields) else {
         return;
     };
     assert!(rows.len() >= 2, "{rows:?}");
-    assert_eq!(rows[0][..3], ["0", "9", "30"]);
-    assert!(rows[0][3].starts_with('/'));
+    assert_eq!(
+        rows[0],
+        [
+            "0",
+            "9",
+            "30",
+            "/up/report.csv",
+            "Fragment bytes 0-9/30 /up/report.csv"
+        ]
+    );
+}
+
+#[test]
+fn what_is_printed_is_what_is_written() {
+    let wireshark = Wireshark::new();
+    let written = std::fs::read(wireshark.folder.path().join("bitstap.lua")).unwrap();
+    let printed = binary::output(&["wireshark"]);
+    assert!(printed.status.success());
+    assert!(printed.stdout == written);
+    let text = String::from_utf8(written).unwrap();
+    // Codes have the names that `bitstap explain` puts first.
+    for row in [
+        "[0x8020001F] = \"BG_E_SESSION_NOT_FOUND\",",
+        "[0x80070005] = \"E_ACCESSDENIED\",",
+    ] {
+        assert!(text.contains(row), "{row}");
+    }
 }
 
 #[test]

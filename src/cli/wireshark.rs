@@ -40,7 +40,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let Some(folder) = &args.out else {
         let mut stdout = io::stdout().lock();
         let written = stdout
-            .write_all(LUA.as_bytes())
+            .write_all(dissector().as_bytes())
             .and_then(|()| stdout.flush());
         written.context("cannot write to standard output")?;
         return Ok(ExitCode::SUCCESS);
@@ -60,7 +60,8 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
 /// Returns the dissector with the codes that `bitstap explain` knows.
 fn dissector() -> String {
     let mut rows: Vec<(u32, &str)> = hresult::names()
-        .filter_map(|name| Some((hresult::lookup_name(name)?.code, name)))
+        .filter_map(hresult::lookup_name)
+        .map(|known| (known.code, known.name))
         .collect();
     rows.sort_unstable();
     rows.dedup_by_key(|(code, _)| *code);

@@ -3,13 +3,11 @@
 //! Which fields hold what stands in one table. Start lines are masked like fields. Nothing changes its
 //! length, so that offsets, framing and timing of a capture stay what they were.
 
-use std::net::SocketAddr;
 use std::ops::Range;
 
-use crate::event::{Fact, LeakFact, Note, RewriteFact, TlsFact};
 use crate::wire::{Head, Start};
 
-use super::private::{Holds, TABLE, TOKENS};
+use super::private::{Holds, holds, is_scheme, is_token};
 use super::pseudonym::Pseudonyms;
 
 /// What is to be masked.
@@ -31,11 +29,9 @@ pub struct Redact {
 /// Masks heads, notes and addresses.
 #[derive(Debug)]
 pub struct Mask {
-    what: Redact,
-    words: Pseudonyms,
+    pub(super) what: Redact,
+    pub(super) words: Pseudonyms,
 }
-
-const BLANKED: &str = "A note stood here; it was masked.";
 
 impl Mask {
     /// Makes a mask with words of its own; `None` where the system gives no random bytes.
@@ -46,60 +42,6 @@ impl Mask {
 
     pub(super) fn hides_bodies(&self) -> bool {
         self.what.bodies
-    }
-
-    /// Returns the address to show for this one.
-    pub(super) fn address(&self, address: SocketAddr) -> SocketAddr {
-        if self.what.addresses {
-            self.words.address(address)
-        } else {
-            address
-        }
-    }
-
-    /// Returns a note that names nobody and nothing that is masked.
-    pub(super) fn note(&self, note: &Note) -> Note {
-        if !self.what.addresses && !self.what.names {
-            return note.clone();
-        }
-        let blank = || "masked".to_owned();
-        let fact = match &note.fact {
-            Fact::ConnectFailed { status, .. } => Fact::ConnectFailed {
-                reason: blank(),
-                status: *status,
-            },
-            Fact::Answered { status, .. } => Fact::Answered {
-                status: *status,
-                reason: blank(),
-            },
-            Fact::Tls(tls) => Fact::Tls(Box::new(TlsFact {
-                version: tls.version.clone(),
-                cipher: tls.cipher.clone(),
-                ..TlsFact::default()
-            })),
-            Fact::TlsFailed { by, .. } => Fact::TlsFailed {
-                by: *by,
-                reason: blank(),
-                server_name: None,
-            },
-            Fact::Tunnel { read, .. } => Fact::Tunnel {
-                to: blank(),
-                read: *read,
-            },
-            Fact::Rewrite(fact) => Fact::Rewrite(Box::new(RewriteFact {
-                before: blank(),
-                after: blank(),
-                ..(**fact).clone()
-            })),
-            Fact::Leak(fact) => Fact::Leak(Box::new(LeakFact {
-                value: blank(),
-                to: blank(),
-                ..(**fact).clone()
-            })),
-            fact => fact.clone(),
-        };
-        let text = BLANKED.to_owned();
-        Note { text, fact }
     }
 
     /// Returns the bytes of a head with what is private written over.
@@ -160,7 +102,8 @@ impl Mask {
         bytes
     }
 
-    fn field(&self, name: &str, value: &mut [u8]) {
+    /// Masks the value of a field; its name is in small letters.
+    pub(super) fn field(&self, name: &str, value: &mut [u8]) {
         if self
             .what
             .fields
@@ -170,7 +113,7 @@ impl Mask {
             self.words.letters(value, b"");
             return;
         }
-        let Some((_, holds)) = TABLE.iter().find(|(known, _)| *known == name) else {
+        let Some(holds) = holds(name) else {
             return;
         };
         let what = &self.what;
@@ -196,20 +139,26 @@ impl Mask {
         }
     }
 
-    /// Masks what stands behind a scheme's name; without any secret there is none. Of an NTLM message the
-    /// type stays: which leg of a login it is.
+    /// Masks what stands behind the name of a known scheme; where there is none, everything. Of an NTLM message
+    /// the type stays: which leg of a login it is.
     fn secret(&self, value: &mut [u8]) {
         // Signature and type in Base64. MS-NLMP §2.2.1
         const SIGNATURE: &[u8] = b" TlRMTVNTUAA";
         const KEPT: usize = 17;
-        if let Some(cut) = value.iter().position(|byte| *byte == b' ')
-            && let Some(rest) = value.get_mut(cut..)
-        {
-            let kept = if rest.starts_with(SIGNATURE) { KEPT } else { 0 };
-            let rest = rest.get_mut(kept..).unwrap_or_default();
-            self.words.letters(rest, b" ,=\"");
-        } else if !value.iter().all(u8::is_ascii_alphabetic) {
-            self.words.letters(value, b"");
+        let end = value.iter().position(|byte| *byte == b' ');
+        let end = end.unwrap_or(value.len());
+        let scheme = String::from_utf8_lossy(value.get(..end).unwrap_or_default());
+        if is_scheme(&scheme) {
+            let token = value.get_mut(end..).unwrap_or_default();
+            let kept = if token.starts_with(SIGNATURE) {
+                KEPT
+            } else {
+                0
+            };
+            self.words
+                .letters(token.get_mut(kept..).unwrap_or_default(), b" ,=\"");
+        } else {
+            self.words.letters(value, b" ,=\"");
         }
     }
 
@@ -236,7 +185,7 @@ impl Mask {
     }
 
     /// Masks a URL, a path of a URL, or a path of Windows.
-    fn url(&self, url: &mut [u8]) {
+    pub(super) fn url(&self, url: &mut [u8]) {
         let mut path = 0;
         if let Some(scheme) = find(url, b"://") {
             let from = scheme + 3;
@@ -284,8 +233,7 @@ impl Mask {
                 .position(|byte| *byte == b'=')
                 .unwrap_or(pair.len());
             let name = String::from_utf8_lossy(pair.get(..cut).unwrap_or_default());
-            let is_token = TOKENS.contains(&name.to_ascii_lowercase().as_str());
-            if self.what.names || (is_token && self.what.credentials) {
+            if self.what.names || (self.what.credentials && is_token(&name)) {
                 let end = pair.len();
                 self.words
                     .letters(part(pair, &((cut + 1).min(end)..end)), b"");
@@ -346,13 +294,13 @@ mod tests {
 
     const HEAD: &str = "BITS_POST http://joe:pw@iis.corp/up/report.csv?sig=abcd&x=1 HTTP/1.1\r\n\
         Host: iis.corp\r\nAuthorization: Basic dXNlcjpwdw==\r\nCookie: id=secret; b=geheim\r\n\
-        X-Token: t0ken\r\nContent-Name: report.csv\r\nContent-Length: 0\r\n\r\n";
+        X-Ms-Token-Aad: t0ken\r\nX-Mine: m1ne\r\nContent-Name: report.csv\r\nContent-Length: 0\r\n\r\n";
 
     #[test]
     fn credentials_go_and_nothing_else() {
         let credentials = Redact {
             credentials: true,
-            fields: vec!["x-token".to_owned()],
+            fields: vec!["x-mine".to_owned()],
             ..Redact::default()
         };
         let text = masked(credentials, HEAD);
@@ -365,6 +313,7 @@ mod tests {
             "secret",
             "geheim",
             "t0ken",
+            "m1ne",
         ] {
             assert!(!text.contains(gone), "{gone}: {text}");
         }
@@ -433,6 +382,27 @@ mod tests {
             assert!(!text.contains(gone), "{gone}: {text}");
         }
         assert!(text.contains(";proto=http;by="), "{text}");
+    }
+
+    #[test]
+    fn only_the_name_of_a_scheme_stays() {
+        let what = Redact {
+            credentials: true,
+            ..Redact::default()
+        };
+        let head = "GET / HTTP/1.1\r\nAuthorization: onlyletters\r\nAuthentication-Info: rspauth=\"geheim\"\r\n\
+            Proxy-Authorization: NTLM TlRMTVNTUAAD\r\nWWW-Authenticate: Negotiate\r\n\r\n";
+        let text = masked(what, head);
+        assert_eq!(text.len(), head.len());
+        for gone in ["onlyletters", "geheim", "TlRMTVNTUAAD"] {
+            assert!(!text.contains(gone), "{gone}: {text}");
+        }
+        for kept in [
+            "Proxy-Authorization: NTLM ",
+            "WWW-Authenticate: Negotiate\r\n",
+        ] {
+            assert!(text.contains(kept), "{kept}: {text}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod mask;
 mod pass;
 mod private;
 mod pseudonym;
+mod scrub;
 
 pub use har::HarWriter;
 pub use mask::{Mask, Redact};

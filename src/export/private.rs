@@ -23,7 +23,7 @@ pub(super) enum Holds {
 }
 
 /// Fields by their names in small letters.
-pub(super) const TABLE: &[(&str, Holds)] = &[
+const TABLE: &[(&str, Holds)] = &[
     ("authorization", Holds::Secret),
     ("proxy-authorization", Holds::Secret),
     ("www-authenticate", Holds::Secret),
@@ -70,7 +70,7 @@ pub(super) const TABLE: &[(&str, Holds)] = &[
 ];
 
 /// Parameters of queries that are secrets wherever they stand.
-pub(super) const TOKENS: &[&str] = &[
+const TOKENS: &[&str] = &[
     "access_token",
     "apikey",
     "api_key",
@@ -89,3 +89,78 @@ pub(super) const TOKENS: &[&str] = &[
     "x-amz-security-token",
     "x-amz-signature",
 ];
+
+/// Names of schemes of authentication that may stay: they tell how, not who. RFC 9110 §11.1 and what is in use beside.
+const SCHEMES: &[&str] = &[
+    "aws4-hmac-sha256",
+    "basic",
+    "bearer",
+    "digest",
+    "dpop",
+    "hawk",
+    "hoba",
+    "kerberos",
+    "mutual",
+    "negotiate",
+    "ntlm",
+    "oauth",
+    "passport1.4",
+    "scram-sha-1",
+    "scram-sha-256",
+    "sharedkey",
+    "sharedkeylite",
+    "token",
+    "vapid",
+];
+
+/// Tells whether a word is the name of a scheme of authentication.
+pub(super) fn is_scheme(word: &str) -> bool {
+    SCHEMES
+        .iter()
+        .any(|scheme| scheme.eq_ignore_ascii_case(word))
+}
+
+/// What makes a name one of a secret, wherever it stands in it.
+const MARKERS: &[&str] = &[
+    "token",
+    "secret",
+    "passw",
+    "apikey",
+    "api-key",
+    "api_key",
+    "credential",
+    "signature",
+    "authorization",
+];
+
+/// Returns what a field holds; its name is in small letters.
+pub(super) fn holds(name: &str) -> Option<Holds> {
+    let known = TABLE.iter().find(|(known, _)| *known == name);
+    let known = known.map(|(_, holds)| *holds);
+    known.or_else(|| (is_marked(name) || name.ends_with("-key")).then_some(Holds::Token))
+}
+
+/// Tells whether a parameter of a query holds a secret.
+pub(super) fn is_token(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    TOKENS.contains(&name.as_str())
+        || is_marked(&name)
+        || name.ends_with("-key")
+        || name.ends_with("_key")
+}
+
+/// Tells whether a text names a field that holds a secret.
+pub(super) fn names_secret(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    let secrets = TABLE.iter().filter(|(_, holds)| {
+        matches!(
+            holds,
+            Holds::Secret | Holds::Token | Holds::Cookies | Holds::SetCookie
+        )
+    });
+    is_marked(&text) || secrets.into_iter().any(|(name, _)| text.contains(name))
+}
+
+fn is_marked(name: &str) -> bool {
+    MARKERS.iter().any(|marker| name.contains(marker))
+}

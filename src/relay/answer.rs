@@ -48,10 +48,14 @@ pub(super) fn unreachable(upstream: &str, error: &DialError, head_only: bool) ->
     page(status, phrase, "Connection: close\r\n", &text, head_only)
 }
 
-/// Writes the whole response to a request that the proxy does not take.
-pub(super) fn refusal(status: u16, phrase: &str, text: &str, closes: bool) -> Bytes {
-    let fields = if closes { "Connection: close\r\n" } else { "" };
-    page(status, phrase, fields, text, false)
+/// Writes the whole response to a request that the proxy does not take; its connection stays.
+pub(super) fn refusal(status: u16, phrase: &str, text: &str, head_only: bool) -> Bytes {
+    page(status, phrase, "", text, head_only)
+}
+
+/// Writes the same for a request after which the connection ends.
+pub(super) fn closing(status: u16, phrase: &str, text: &str) -> Bytes {
+    page(status, phrase, "Connection: close\r\n", text, false)
 }
 
 /// Writes the whole response to a request whose sender may not use the proxy.

@@ -141,7 +141,12 @@ impl<D: Dial> Greeter<'_, D> {
                     "the client may not use the proxy",
                 )
                 .await?;
-                continue;
+                if preface.to_client.len() < HEAD_MAX {
+                    continue;
+                }
+                // Whoever asks so often is not let in; what was said is kept, so that it has to end.
+                self.beginning.hang_up(Wire::new(stream)).await;
+                return None;
             }
             let target = head.target().and_then(|target| str::from_utf8(target).ok());
             let Some(named) = target.and_then(|target| destination::server(true, target)) else {
@@ -373,7 +378,7 @@ impl<D: Dial> Greeter<'_, D> {
         phrase: &str,
         text: &str,
     ) -> Option<Greeted<D::Stream>> {
-        let answer = answer::refusal(status, phrase, text, true);
+        let answer = answer::closing(status, phrase, text);
         let mut nobody = Preface::default();
         let why = text.trim_end_matches('.');
         self.tell(&mut stream, &mut nobody, &answer, status, why)
@@ -397,12 +402,16 @@ fn end_of_head(bytes: &[u8]) -> Option<usize> {
 }
 
 /// Says what a client hears whose request names no server that the proxy knows.
-pub(super) fn lost(config: &Config, nowhere: &destination::Nowhere) -> (Bytes, String) {
+pub(super) fn lost(
+    config: &Config,
+    nowhere: &destination::Nowhere,
+    head_only: bool,
+) -> (Bytes, String) {
     match nowhere {
         destination::Nowhere::Unnamed => {
             let text = "this is a forward proxy, and the request names no server: its target is a path. \
                         Clients have to be told to use it as their proxy";
-            let answer = answer::refusal(400, "Bad Request", &format!("{text}."), false);
+            let answer = answer::refusal(400, "Bad Request", &format!("{text}."), head_only);
             (answer, text.to_owned())
         }
         destination::Nowhere::Unknown(host) => {
@@ -413,7 +422,8 @@ pub(super) fn lost(config: &Config, nowhere: &destination::Nowhere) -> (Bytes, S
                 "no --route is for the host {host}, and there is no --upstream (routes: {})",
                 known.join(", ")
             );
-            let answer = answer::refusal(421, "Misdirected Request", &format!("{text}."), false);
+            let answer =
+                answer::refusal(421, "Misdirected Request", &format!("{text}."), head_only);
             (answer, text)
         }
     }

@@ -308,11 +308,34 @@ fn rule(query: &str) -> Option<Explanation> {
         kind: "rule",
         name: rule.id.to_owned(),
         code: None,
-        meaning: rule.says.to_owned(),
+        meaning: format!("{} {}", rule.says, verdict(rule)),
         next: String::new(),
         basis: None,
         source: rule.source.to_owned(),
     })
+}
+
+/// Returns how bad a breach of a rule is, and whose it is: `A breach by the server is an error (under docs a note).`
+fn verdict(rule: &check::Rule) -> String {
+    let level = |profile| match rule.level(profile) {
+        check::Level::Off => "nothing",
+        check::Level::Note => "a note",
+        check::Level::Warning => "a warning",
+        check::Level::Error => "an error",
+    };
+    let usual = level(check::Profile::Windows);
+    let others: Vec<String> = check::Profile::ALL
+        .into_iter()
+        .filter(|profile| level(*profile) != usual)
+        .map(|profile| format!("under {} {}", profile.name(), level(profile)))
+        .collect();
+    let others = if others.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", others.join(", "))
+    };
+    let who: Vec<&str> = rule.who.iter().map(|who| who.name()).collect();
+    format!("A breach by the {} is {usual}{others}.", who.join(" or "))
 }
 
 fn fault(query: &str) -> Option<Explanation> {

@@ -140,6 +140,17 @@ fn a_recorded_tunnel_is_told_as_it_was_live() {
     let lines = crate::binary::lines(&viewed.stdout);
     assert_eq!(exchanges(&lines), exchanges(&live));
     assert_eq!(exchanges(&lines).len(), 2);
+
+    let har = folder.path().join("x.har");
+    assert!(
+        output(&["convert", text(&capture), text(&har)])
+            .status
+            .success()
+    );
+    let har: serde_json::Value = serde_json::from_slice(&std::fs::read(har).unwrap()).unwrap();
+    let url = &har["log"]["entries"][1]["request"]["url"];
+    let port = set.server.address().port();
+    assert_eq!(*url, format!("https://localhost:{port}/f.bin"));
 }
 
 #[test]
@@ -294,6 +305,24 @@ fn a_password_is_asked_for_on_the_connection_that_then_becomes_the_tunnel() {
             .iter()
             .all(|line| line["rewrites"] == serde_json::json!([]))
     );
+}
+
+#[test]
+fn a_tunnel_is_not_opened_on_a_connection_that_has_carried_a_request() {
+    let (one, _served) = server("one", 1);
+    let proxy = proxy(&["--forward", "--tunnel", "*"]);
+    let mut client = connect(&proxy);
+    let url = format!("GET http://{one}/ HTTP/1.1\r\nHost: {one}\r\n\r\n");
+    assert!(ask(&mut client, &url).ends_with("one"));
+    client.write_all(tunnel(one).as_bytes()).unwrap();
+    let mut rest = Vec::new();
+    client.read_to_end(&mut rest).unwrap();
+    assert!(
+        rest.is_empty(),
+        "it ended in order, so that the client asks again"
+    );
+    let (_, lines) = proxy.interrupt();
+    assert!(notes(&lines).contains("a tunnel begins a connection of its own"));
 }
 
 #[test]

@@ -7,7 +7,8 @@ mod redact;
 mod write;
 
 use std::cell::Cell;
-use std::io::{self, Write};
+use std::fs;
+use std::io::{self, Seek as _, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -26,13 +27,13 @@ use super::source::{Source, Step, not_read};
 /// Convert captures: pcapng, pcap, HAR, SAZ and mitmproxy flows to pcapng, HAR, JSON Lines or CSV
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  bitstap convert fiddler.saz upload.pcapng\n  bitstap convert --filter 'bits.error' upload.pcapng errors.har\n  bitstap convert client.pcap server.pcap both.pcapng\n  bitstap convert --redact=names,addresses --force upload.pcapng for-support.pcapng\n\nOUT ends in .pcapng, .har, .jsonl or .csv. docs/convert.md says what each format keeps."
+    after_help = "Examples:\n  bitstap convert fiddler.saz upload.pcapng\n  bitstap convert --filter 'bits.error' upload.pcapng errors.har\n  bitstap convert client.pcap server.pcap both.pcapng\n  bitstap convert --redact=names,addresses --force upload.pcapng for-support.pcapng\n  bitstap convert --to csv upload.pcapng - | head\n\nOUT ends in .pcapng, .har, .jsonl or .csv. docs/convert.md says what each format keeps."
 )]
 pub(super) struct Args {
     /// Captures: pcapng or pcap, also gzipped; HAR, SAZ (Fiddler), mitmproxy's flows; several are merged by time
     #[arg(required = true, value_name = "IN")]
     files: Vec<PathBuf>,
-    /// The file to write; its extension says what: .pcapng, .har, .jsonl, .csv
+    /// The file to write; its extension says what: .pcapng, .har, .jsonl, .csv; `-`: standard output (with --to)
     #[arg(required = true, value_name = "OUT")]
     out: PathBuf,
     /// What to write, whatever the extension of OUT
@@ -159,7 +160,10 @@ pub(super) fn carry_out(args: &Args, watch: &Convert<'_>) -> Result<Done, Failur
         })?),
         None => None,
     };
+    let stream = is_stream(&args.out);
+    let elsewhere = std::env::temp_dir();
     let folder = match args.out.parent() {
+        _ if stream => &elsewhere,
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
     };
@@ -170,6 +174,10 @@ pub(super) fn carry_out(args: &Args, watch: &Convert<'_>) -> Result<Done, Failur
         .with_context(|| format!("cannot write to the folder {}", folder.display()))?;
     let mut done = write::write(args, kind, chosen, mask, temporary.as_file(), watch)?;
     done.notes.extend(loss(kind));
+    if stream {
+        pour(temporary.into_file(), &args.out)?;
+        return Ok(done);
+    }
     let kept = if args.force {
         temporary.persist(&args.out)
     } else {
@@ -180,6 +188,27 @@ pub(super) fn carry_out(args: &Args, watch: &Convert<'_>) -> Result<Done, Failur
     Ok(done)
 }
 
+/// Tells whether OUT is no file that could be replaced: `-`, which is standard output, a pipe, a device.
+fn is_stream(out: &Path) -> bool {
+    let other = |kind: fs::Metadata| !kind.is_file() && !kind.is_dir();
+    out == Path::new("-") || out.metadata().is_ok_and(other)
+}
+
+/// Passes on what was written.
+fn pour(mut from: fs::File, out: &Path) -> Result<(), Failure> {
+    let copied = from.rewind().and_then(|()| {
+        if out == Path::new("-") {
+            let mut stdout = io::stdout().lock();
+            io::copy(&mut from, &mut stdout)?;
+            return stdout.flush();
+        }
+        let mut to = fs::OpenOptions::new().write(true).open(out)?;
+        io::copy(&mut from, &mut to).map(drop)
+    });
+    copied.with_context(|| format!("cannot write to {}", out.display()))?;
+    Ok(())
+}
+
 /// Refuses to write over what is there, above all over what is read.
 fn check_out(args: &Args) -> Result<(), Failure> {
     let out = args.out.display();
@@ -187,6 +216,9 @@ fn check_out(args: &Args) -> Result<(), Failure> {
         return Err(
             Failure::new(format!("cannot write {out}: it is a folder")).hint("name a file in it")
         );
+    }
+    if is_stream(&args.out) {
+        return Ok(());
     }
     not_read(&args.files, &args.out)?;
     if !args.force && args.out.symlink_metadata().is_ok() {

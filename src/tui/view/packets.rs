@@ -185,6 +185,7 @@ fn packet_row(mut pen: Pen<'_>, model: &Model, rows: &dyn Rows, exchange: &Excha
         pen.skip(1);
         let next = exchange
             .received
+            .get()
             .map_or_else(|| "-".to_owned(), text::short);
         pen.cell(6, &next, Role::Text, Align::Right);
         pen.skip(1);

@@ -15,7 +15,7 @@ use super::detail::paragraph;
 use super::sessions::state;
 use crate::bits::{Auth, Packet, hresult};
 use crate::report::login;
-use crate::timeline::{Annotation, Exchange, Outcome, Session, WireError};
+use crate::timeline::{Annotation, Exchange, Outcome, Session, SessionKind, WireError};
 
 /// Sentences of a session's story that are shown at most; a hostile session could have any number.
 const SENTENCES: usize = 2000;
@@ -115,12 +115,17 @@ fn sentence(exchange: &Exchange) -> String {
             range.last,
             long(count)
         );
+        let more = exchange.parts.len().saturating_sub(1);
+        if more > 0 {
+            let s = if more == 1 { "" } else { "s" };
+            let _ = write!(text, " and {more} more range{s}");
+        }
         if let Some(total) = range.total {
             let _ = write!(text, " of {total}");
         }
     }
     text.push_str(&answer(exchange));
-    if let Some(received) = exchange.received {
+    if let Some(received) = exchange.received.get() {
         let _ = write!(text, " The next byte wanted is {received}.");
     }
     text
@@ -199,12 +204,13 @@ fn about_session(out: &mut Vec<Line<'static>>, model: &Model, session: &Session,
         session.name,
         long(session.acknowledged)
     );
-    match session.total {
-        Some(total) => {
-            let _ = write!(text, " of {} acknowledged", long(total));
-        }
-        None => text.push_str(" acknowledged"),
+    if let Some(total) = session.total {
+        let _ = write!(text, " of {}", long(total));
     }
+    text.push_str(match session.kind {
+        SessionKind::Download => " arrived",
+        _ => " acknowledged",
+    });
     for (count, what) in [
         (session.restarts, "restart"),
         (session.rewinds, "rewind"),
