@@ -149,14 +149,11 @@ impl Mask {
         let end = end.unwrap_or(value.len());
         let scheme = String::from_utf8_lossy(value.get(..end).unwrap_or_default());
         if is_scheme(&scheme) {
-            let token = value.get_mut(end..).unwrap_or_default();
-            let kept = if token.starts_with(SIGNATURE) {
-                KEPT
-            } else {
-                0
-            };
-            self.words
-                .letters(token.get_mut(kept..).unwrap_or_default(), b" ,=\"");
+            let len = value.len();
+            let rest = part(value, &(end..len));
+            let kept = if rest.starts_with(SIGNATURE) { KEPT } else { 0 };
+            let rest = rest.get_mut(kept..).unwrap_or_default();
+            self.words.letters(rest, b" ,=\"");
         } else {
             self.words.letters(value, b" ,=\"");
         }
