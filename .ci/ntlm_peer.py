@@ -5,7 +5,8 @@ upload of one session, just enough for a client of our own.
 
 `ntlm_peer.py serve SCHEME [CERTIFICATE]` prints its port and serves; with a certificate (PEM, key included) over
 TLS, and with Extended Protection: a login that is not bound to that certificate is refused.
-`ntlm_peer.py get PORT AUTHORITY` logs in over TLS by Negotiate, with channel binding, and prints each status.
+`ntlm_peer.py get PORT AUTHORITY [PROXY]` logs in over TLS by Negotiate, with channel binding, and prints each status;
+with the port of a proxy it asks that one for the way there (CONNECT).
 """
 
 import base64
@@ -123,9 +124,11 @@ def serve(scheme, certificate=None):
         pass
 
 
-def get(port, authority):
+def get(port, authority, proxy=None):
     context = ssl.create_default_context(cafile=authority)
-    connection = http.client.HTTPSConnection("localhost", int(port), context=context)
+    connection = http.client.HTTPSConnection("localhost", int(proxy or port), context=context)
+    if proxy:
+        connection.set_tunnel("localhost", int(port))
     connection.connect()
     bound = binding(connection.sock.getpeercert(binary_form=True))
     user, password = os.environ["NTLM_LOGIN"].split(":")

@@ -33,7 +33,7 @@ fn rows() -> Vec<Exchange> {
                 last: u64::from(no) + 999,
                 total: None,
             }),
-            received: Some(u64::from(no) + 1000),
+            received: Some(u64::from(no) + 1000).into(),
             session_id: None,
             error: None,
             auth: None,

@@ -72,7 +72,7 @@ fn exchange(no: u32, method: &Text, url: &Text) -> Exchange {
             last: first + (1 << 20) - 1,
             total: Some(100 << 20),
         }),
-        received: Some(first + (1 << 20)),
+        received: Some(first + (1 << 20)).into(),
         session_id: None,
         error: None,
         auth: None,

@@ -165,7 +165,7 @@ fn two() -> screen::rows::Made {
     }
     again[7].status = Some(200);
     again[7].error = None;
-    again[7].received = Some(13 << 20);
+    again[7].received = Some(13 << 20).into();
     rows.exchanges.extend(again);
     let mut copy = session(4, "report-2.csv", bitstap::timeline::SessionState::Closed);
     copy.exchanges = 8;

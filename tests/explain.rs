@@ -57,6 +57,9 @@ fn each_kind_of_thing_has_a_name_and_a_source() {
         ("head", "packet", "HEAD"),
         ("bits-host-id", "field", "BITS-Host-Id"),
         ("BITS-Error:", "field", "BITS-Error"),
+        ("ntlm", "login", "NTLM"),
+        ("Type-3", "login", "type 3"),
+        ("tokenchecking", "login", "tokenChecking"),
     ];
     for (query, kind, name) in cases {
         let known = explain(query).unwrap_or_else(|| panic!("{query}"));
@@ -70,6 +73,19 @@ fn each_kind_of_thing_has_a_name_and_a_source() {
 fn rules_of_check_are_explained() {
     let known = explain("bup-fr-12").expect("a rule");
     assert_eq!((known.kind, known.name.as_str()), ("rule", "BUP-FR-12"));
+    assert!(
+        known
+            .meaning
+            .ends_with("A breach by the client is an error.")
+    );
+    let known = explain("BUP-AF-11").expect("a rule");
+    assert!(
+        known
+            .meaning
+            .ends_with("A breach by the server is a note (under spec a warning)."),
+        "{}",
+        known.meaning
+    );
     assert!(!known.meaning.is_empty() && !known.source.is_empty());
 }
 

@@ -4,7 +4,7 @@
 mod moments;
 
 use bitstap::bits::header::Name;
-use bitstap::fault::engine::Engine;
+use bitstap::fault::engine::{Engine, Moment};
 use bitstap::fault::rule::{Action, Answer, BitsValue, Edit, Ends, Rule, Stage};
 use moments::*;
 
@@ -85,6 +85,22 @@ fn a_session_that_begins_anew_is_the_same_session() {
         engine.gone(line.conn());
     });
     assert_eq!(broken, same);
+}
+
+#[test]
+fn what_an_operator_has_the_client_told_counts() {
+    let (asked, framing) = request(&fragment(UP, ID, "0-9/30"));
+    let answer = raw("HTTP/1.1 500 Gone\nBITS-Packet-Type: Ack\nBITS-Error-Code: 0x8020001F");
+    let told = created_after(vec![], |engine, line| {
+        line.create(engine, UP, ID);
+        line.fragment(engine, UP, ID, "0-9/30");
+        let moment = Moment {
+            request: Some((&asked, framing)),
+            ..line.moment(Stage::RequestHead, Some(1))
+        };
+        engine.heard(&moment, answer.as_bytes());
+    });
+    assert_eq!(told, "session 10.0.0.5 /up/a.bin #1 match 2");
 }
 
 #[test]

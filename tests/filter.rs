@@ -51,7 +51,7 @@ fn exchange(
         packet,
         status,
         range: None,
-        received: None,
+        received: None.into(),
         session_id: Some("{3F2B0000-aaaa-BBBB-cccc-000000000001}".into()),
         error: None,
         auth: None,
@@ -112,6 +112,7 @@ fn connection() -> Connection {
         to_server: 0,
         to_client: 0,
         joined: false,
+        tls: false,
     }
 }
 
@@ -125,7 +126,7 @@ fn rows() -> Vec<Exchange> {
         last: (1 << 20) - 1,
         total: Some(3 << 20),
     });
-    fragment.received = Some(1 << 20);
+    fragment.received = Some(1 << 20).into();
     fragment.request = Some(message(1 << 20));
     let mut failed = exchange(3, "BITS_POST", up, Some(Packet::Fragment), Some(500));
     failed.range = Some(ContentRange {

@@ -289,3 +289,84 @@ fn a_reader_that_closes_our_output_is_a_success() {
             .is_empty()
     );
 }
+
+/// Answers on one connection as NTLM has it: the legs in order, then everything; else 401.
+fn ntlm_server(mut stream: TcpStream) {
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let (mut begun, mut inside) = (false, false);
+    let mut seen = Vec::new();
+    loop {
+        let mut buffer = [0; 4096];
+        match stream.read(&mut buffer).unwrap_or(0) {
+            0 => return,
+            n => seen.extend_from_slice(&buffer[..n]),
+        }
+        while let Some(end) = find(&seen, b"\r\n\r\n") {
+            let head = String::from_utf8_lossy(&seen[..end]).into_owned();
+            seen.drain(..end + 4);
+            let is = |leg: &str| head.contains(&format!("NTLM TlRMTVNTUAA{leg}AAAA"));
+            inside |= begun && is("D");
+            begun |= is("B");
+            let answer = if inside {
+                "200 OK\r\nBITS-Packet-Type: Ack\r\nPersistent-Auth: true"
+            } else if is("B") {
+                "401 Unauthorized\r\nWWW-Authenticate: NTLM TlRMTVNTUAACAAAA"
+            } else {
+                "401 Unauthorized\r\nWWW-Authenticate: NTLM"
+            };
+            let answer = format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n");
+            stream.write_all(answer.as_bytes()).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_login_stays_on_its_connection_and_lets_nobody_else_in() {
+    for more in [&[][..], &["--leaks", "pass"]] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let proxy = proxy(&listener, &[&["--no-capture"], more].concat());
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                thread::spawn(move || ntlm_server(stream.unwrap()));
+            }
+        });
+        let ask = |stream: &mut TcpStream, leg: &str| {
+            let field = match leg {
+                "" => String::new(),
+                leg => format!("Authorization: NTLM TlRMTVNTUAA{leg}AAAA\r\n"),
+            };
+            stream.write_all(&packet("Ping", &field, b"")).unwrap();
+            String::from_utf8(answer(stream)).unwrap()
+        };
+        // The legs of two clients in turn.
+        let (mut one, mut two) = (connect(&proxy), connect(&proxy));
+        for (leg, status) in [("", "401"), ("B", "401"), ("D", "200"), ("", "200")] {
+            let first = ask(&mut one, leg);
+            assert!(first.starts_with(&format!("HTTP/1.1 {status}")), "{first}");
+            let second = ask(&mut two, if leg == "B" { "" } else { leg });
+            assert!(second.starts_with("HTTP/1.1 401"), "{second}");
+        }
+        assert!(ask(&mut one, "").contains("\r\nPersistent-Auth: true\r\n"));
+        let mut stranger = connect(&proxy);
+        assert!(ask(&mut stranger, "").starts_with("HTTP/1.1 401"));
+        drop((one, two, stranger));
+        let (code, lines) = proxy.interrupt();
+        assert_eq!(code, Some(0));
+        let rows = of_type(&lines, "exchange").into_iter();
+        let legs: Vec<_> = rows
+            .filter(|row| row["conn"] == 1)
+            .map(|row| {
+                (
+                    row["auth"]["stage"].as_str(),
+                    row["auth"]["answer"].as_str(),
+                )
+            })
+            .collect();
+        let wanted = [
+            (Some("asked"), Some("asked")),
+            (Some("type 1"), Some("type 2")),
+            (Some("type 3"), None),
+        ];
+        assert_eq!(legs[..3], wanted);
+    }
+}

@@ -162,8 +162,10 @@ const DOWNLOADS: &[Expected] = &[
     ),
     (
         "realwin-download__zeek-m57-long-49600",
-        &["1 c1 s1 GET 206 56068-60317/- - complete"],
-        &["1 download complete 17348/? sent 17966 resent 0 x1 c1 restarts 0 rewinds 0 problems 0"],
+        &["1 c1 s1 GET 206 56068-60317/9935280 - complete"],
+        &[
+            "1 download complete 17348/9935280 sent 17966 resent 0 x1 c1 restarts 0 rewinds 0 problems 0",
+        ],
     ),
     (
         // Its requests name no user agent and no range: plain HTTP.
@@ -207,6 +209,11 @@ fn downloads() {
         assert_eq!(sessions(&timeline), *kept, "{name}");
         let holes = usize::from(name.ends_with("gap-skip"));
         assert_eq!(timeline.remarks().len(), holes, "{name}");
+        for session in timeline.sessions() {
+            let arrived = timeline.coverage(session.no).acked();
+            let arrived: u64 = arrived.iter().map(|run| run.end - run.start).sum();
+            assert_eq!(arrived, session.acknowledged, "{name}");
+        }
     }
 }
 

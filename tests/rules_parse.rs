@@ -264,7 +264,7 @@ fn the_rest_of_the_actions_and_keys() {
 #[test]
 fn keys_next_to_a_preset_replace_its_own() {
     let set = parse(
-        "[[rule]]\npreset = \"f-14\"\nname = \"lost\"\ncount = { per = \"session\", times = 3 }\noff = true\n[[rule]]\npreset = \"F-14\"\n",
+        "[[rule]]\npreset = \"f-14\"\nname = \"lost\"\ncount = { per = \"url\", times = 3 }\noff = true\n[[rule]]\npreset = \"F-14\"\n",
     )
     .unwrap();
     let [own, plain] = &set.rules[..] else {
@@ -272,8 +272,8 @@ fn keys_next_to_a_preset_replace_its_own() {
     };
     assert_eq!((own.name.as_str(), plain.name.as_str()), ("lost", "F-14"));
     assert_eq!(own.preset.as_deref(), Some("F-14"));
-    assert_eq!((own.count.per, own.count.times), (Per::Session, Some(3)));
-    assert_eq!((plain.count.per, plain.count.skip), (Per::Url, 1));
+    assert_eq!((own.count.per, own.count.times), (Per::Url, Some(3)));
+    assert_eq!((plain.count.per, plain.count.skip), (Per::Session, 1));
     assert_eq!((&own.actions, &own.when), (&plain.actions, &plain.when));
     assert!(own.off && !plain.off);
 }

@@ -12,7 +12,10 @@ use bitstap::event::{Close, ConnId, Direction, Event, Fact, Leg, Missing, Note, 
 use bitstap::timeline::{Exchange, Timeline};
 use bytes::Bytes;
 use conversation::{Talk, cut, timeline};
-use examples::{DOWNLOAD, NOTIFICATION, REPLY_DOWNLOAD, REPLY_UPLOAD, STRICT_RESUME, UPLOAD};
+use examples::{
+    DOWNLOAD, NOTIFICATION, NTLM_ASKED, NTLM_IN, NTLM_LEGS, NTLM_REFUSED, REPLY_DOWNLOAD,
+    REPLY_UPLOAD, STRICT_RESUME, UPLOAD,
+};
 use proptest::prelude::*;
 
 /// A bit of everything: several connections, gaps, stray bytes, resets, an answer of the proxy.
@@ -36,6 +39,12 @@ fn everything() -> Talk {
             b"tail of something\r\nHTTP/1.1 200 OK\r\nBITS-Packet-Type: Ack\r\nContent-Length: 0\r\n\r\n",
         )
         .say(DOWNLOAD)
+        .connect("10.0.0.7")
+        .say(NTLM_ASKED)
+        .say(NTLM_LEGS)
+        .say(NTLM_IN)
+        .say(NTLM_LEGS)
+        .say(NTLM_REFUSED)
         .connect("10.0.0.8")
         .bytes(
             Direction::ToServer,
@@ -123,7 +132,7 @@ fn byte_by_byte_is_the_same() {
     assert_eq!(difference(&pieces, &whole), None);
     let mut again = finished(&talk.events);
     assert_eq!(pieces.take_changes(), again.take_changes());
-    assert_eq!(whole.exchanges().len(), 20);
+    assert_eq!(whole.exchanges().len(), 25);
 }
 
 #[test]

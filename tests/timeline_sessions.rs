@@ -406,3 +406,31 @@ fn the_upstream_leg_tells_who_hung_up() {
     let story = timeline.sessions()[0].story.join(" ");
     assert!(story.contains("the server reset the connection"), "{story}");
 }
+
+#[test]
+fn a_notification_is_told_of_its_upload_by_url_by_id_or_by_path() {
+    let id = "{9A0C41D2-77B3-4E0F-8F55-21C6D3E4A5B7}";
+    let file = format!("BITS-Request-DataFile-Name: D:\\up\\Requests\\{id}\\requestfile.bin");
+    for (fields, expected) in [
+        ("BITS-Original-Request-URL: http://h/up/f", Some(1)),
+        // The server's own name for itself.
+        ("BITS-Original-Request-URL: http://node2:8080/up/f", Some(1)),
+        ("BITS-Original-Request-URL: http://h/other", None),
+        (&*file, Some(1)),
+    ] {
+        let timeline = Talk::new()
+            .say(&created(id))
+            .connect("10.0.0.9")
+            .say(&format!(
+                "> POST /app HTTP/1.1\n> Host: app\n> {fields}\n> Content-Length: 0\n>\n"
+            ))
+            .say("< HTTP/1.1 200 OK\n< Content-Length: 0\n<\n")
+            .timeline();
+        let row = &timeline.exchanges()[1];
+        assert_eq!(row.packet.map(|packet| packet.name()), Some("Notification"));
+        assert_eq!(row.session, expected, "{fields}");
+        let told = "The server told its application at app/app of the upload; it answered 200.";
+        let story = timeline.sessions()[0].story.last().map(String::as_str);
+        assert_eq!(story == Some(told), expected.is_some(), "{story:?}");
+    }
+}

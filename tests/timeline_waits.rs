@@ -210,9 +210,30 @@ fn a_client_that_never_comes_back_is_told_of() {
         .hang_up();
     let story = story(&talk);
     assert!(
-        story.ends_with("The client has not come back: 15 min had passed when the capture ended."),
+        story.ends_with("Then the client closed the connection; the client has not come back: 15 min had passed when the capture ended."),
         "{story}"
     );
+}
+
+#[test]
+fn who_hung_up_first_is_told_where_nothing_follows() {
+    let left = |end: fn(&mut Talk)| {
+        let mut talk = Talk::new();
+        create(&mut talk, "");
+        ask(&mut talk, "first.corp");
+        answer(&mut talk, "200 OK", NEXT);
+        end(&mut talk);
+        story(&talk)
+    };
+    let by_server = left(|talk| {
+        talk.close(Direction::ToClient, Close::Reset);
+    });
+    assert!(
+        by_server.ends_with("Then the server reset the connection, and nothing followed."),
+        "{by_server}"
+    );
+    let by_nobody = left(|_| {});
+    assert!(!by_nobody.contains("Then "), "{by_nobody}");
 }
 
 #[test]

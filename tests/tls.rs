@@ -4,6 +4,8 @@
 #[path = "support/binary.rs"]
 #[expect(dead_code, reason = "each test file uses a part of it")]
 mod binary;
+#[path = "support/programs.rs"]
+mod programs;
 #[path = "support/relay_tcp.rs"]
 #[expect(dead_code, reason = "each test file uses a part of it")]
 mod relay_tcp;

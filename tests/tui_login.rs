@@ -1,6 +1,7 @@
 //! A login on the screen: the leg in the row, in words below, its token nowhere.
 
 #[path = "support/screen/mod.rs"]
+#[expect(dead_code, reason = "each test file uses a part of it")]
 mod screen;
 
 use bitstap::bits::Packet;

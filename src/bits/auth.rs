@@ -215,7 +215,8 @@ impl Auth {
             }
         }
         let challenged = matches!(status, Some(401 | 407));
-        let answer = answered.or((challenged && first.is_some()).then_some(Stage::Asked));
+        let asked = challenged && first.is_some();
+        let answer = answered.or_else(|| asked.then_some(Stage::Asked));
         let persistent = response
             .and_then(|head| head.value("persistent-auth"))
             .and_then(truth);
@@ -235,6 +236,11 @@ impl Auth {
             },
             persistent,
         })
+    }
+
+    /// Tells whether the answer goes into the client's handshake: its 401 or 407 refuses nothing yet.
+    pub fn goes_on(self) -> bool {
+        self.sent.is_some() && self.answer.is_some_and(|answer| answer != Stage::Asked)
     }
 
     /// Yields the names of what both sides show, the request's first.

@@ -59,6 +59,8 @@ pub struct Request {
     pub host: Option<String>,
     /// Notification: BITS-Original-Request-URL.
     pub original_url: Option<String>,
+    /// Notification by reference: path of the uploaded data on the server.
+    pub data_file: Option<String>,
 }
 
 /// A response in the protocol's terms.
@@ -99,7 +101,7 @@ pub struct Ack {
 /// An upload is a `BITS_POST`, a request that says so by method override, or one with a packet type. A
 /// download's HEAD or GET is one of a BITS user agent or of none at all, or one with `Range` or `If-Unmodified-Since`
 /// (a GET of a known reply URL needs more than the head to be seen as one). A notification is a POST
-/// with BITS-Original-Request-URL.
+/// with BITS-Original-Request-URL, or with the path of the uploaded data.
 pub fn read_request(head: &Head) -> Request {
     let mut request = Request::default();
     let mut packet = None;
@@ -132,12 +134,13 @@ pub fn read_request(head: &Head) -> Request {
             Name::UserAgent => keep(&mut request.user_agent, value),
             Name::Host => keep(&mut request.host, value),
             Name::OriginalRequestUrl => keep(&mut request.original_url, value),
+            Name::RequestDataFile => keep(&mut request.data_file, value),
             _ => {}
         }
     }
     request.packet = if request.upload {
         packet
-    } else if method == b"POST" && request.original_url.is_some() {
+    } else if method == b"POST" && (request.original_url.is_some() || request.data_file.is_some()) {
         Some(Packet::Notification)
     } else {
         let ours = request

@@ -28,6 +28,9 @@ use super::unit;
 /// How often the rules file is looked at.
 const LOOK: Duration = Duration::from_millis(500);
 
+/// How long a rules file must stay as it is before it is read again: a program may still be writing it.
+const SETTLED: Duration = Duration::from_millis(50);
+
 /// Where the rules come from and what becomes of their verdict.
 #[derive(Clone, Debug, Default, clap::Args)]
 #[group(id = "faults")]
@@ -306,6 +309,10 @@ impl InForce {
                     let seen = file.as_deref().and_then(stamp);
                     // An editor may take the file away for a moment: that is no change.
                     if seen.is_some() && seen != known {
+                        tokio::time::sleep(SETTLED).await;
+                        if file.as_deref().and_then(stamp) != seen {
+                            continue;
+                        }
                         known = seen;
                         // Both outcomes are told through the recorder.
                         let _ = self.board.reload();

@@ -12,6 +12,7 @@ use anyhow::Context;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::bits::Packet;
 use crate::capture::Writer;
 use crate::event::Event;
 use crate::relay::queue::Receiver;
@@ -113,17 +114,17 @@ impl Recorder {
     /// Tells what reached an end.
     fn report(&mut self, timeline: &Timeline, changes: &[Change]) {
         self.tell(|output| output.changes(timeline, changes));
-        let session_ended = changes
-            .iter()
-            .any(|change| matches!(change, Change::Session(_)));
-        if let (true, Some(wanted)) = (session_ended, self.until_sessions) {
-            let over = timeline
-                .sessions()
-                .iter()
-                .filter(|row| row.state.is_final());
-            if over.count() >= wanted {
-                self.stop.cancel();
-            }
+        let Some(wanted) = self.until_sessions else {
+            return;
+        };
+        let ended = changes.iter().any(|change| match change {
+            Change::Session(_) => true,
+            Change::Exchange(no) => is_close(timeline, *no),
+            Change::Remark(_) => false,
+        });
+        let sessions = timeline.sessions().iter();
+        if ended && sessions.filter(|row| timeline.is_over(row)).count() >= wanted {
+            self.stop.cancel();
         }
     }
 
@@ -192,4 +193,10 @@ pub(super) fn write(timeline: &RwLock<Timeline>) -> std::sync::RwLockWriteGuard<
 /// Locks the status.
 pub(super) fn lock(status: &Mutex<Status>) -> std::sync::MutexGuard<'_, Status> {
     status.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn is_close(timeline: &Timeline, no: u32) -> bool {
+    let index = usize::try_from(no).unwrap_or(usize::MAX).wrapping_sub(1);
+    let row = timeline.exchanges().get(index);
+    row.is_some_and(|row| row.packet == Some(Packet::CloseSession))
 }

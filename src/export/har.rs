@@ -260,14 +260,15 @@ fn request_members(head: &Head, connection: Option<&Connection>, exchange: &Exch
         host => host,
     };
     let is_origin = target.starts_with('/') && !target.contains('#');
+    let scheme = connection.map_or("http", Connection::scheme);
     let url = if is_origin {
-        format!("http://{host}{target}")
+        format!("{scheme}://{host}{target}")
     } else if target.contains("://") {
         target.clone()
     } else if method.eq_ignore_ascii_case("CONNECT") {
         format!("https://{target}/")
     } else {
-        format!("http://{host}/")
+        format!("{scheme}://{host}/")
     };
     let query: Vec<Value> = url
         .split_once('?')

@@ -139,14 +139,21 @@ impl Mask {
         }
     }
 
-    /// Masks what stands behind the name of a known scheme; where there is none, everything.
+    /// Masks what stands behind the name of a known scheme; where there is none, everything. Of an NTLM message
+    /// the type stays: which leg of a login it is.
     fn secret(&self, value: &mut [u8]) {
+        // Signature and type in Base64. MS-NLMP §2.2.1
+        const SIGNATURE: &[u8] = b" TlRMTVNTUAA";
+        const KEPT: usize = 17;
         let end = value.iter().position(|byte| *byte == b' ');
         let end = end.unwrap_or(value.len());
         let scheme = String::from_utf8_lossy(value.get(..end).unwrap_or_default());
         if is_scheme(&scheme) {
             let len = value.len();
-            self.words.letters(part(value, &(end..len)), b" ,=\"");
+            let rest = part(value, &(end..len));
+            let kept = if rest.starts_with(SIGNATURE) { KEPT } else { 0 };
+            let rest = rest.get_mut(kept..).unwrap_or_default();
+            self.words.letters(rest, b" ,=\"");
         } else {
             self.words.letters(value, b" ,=\"");
         }
@@ -317,6 +324,25 @@ mod tests {
         ] {
             assert!(text.contains(kept), "{kept}: {text}");
         }
+    }
+
+    #[test]
+    fn a_masked_token_tells_its_leg_and_nothing_else() {
+        let credentials = Redact {
+            credentials: true,
+            ..Redact::default()
+        };
+        let head =
+            "GET / HTTP/1.1\r\nAuthorization: NTLM TlRMTVNTUAADAAAAGAAYAEAAAABqAGoAWA==\r\n\r\n";
+        let text = masked(credentials.clone(), head);
+        assert!(text.contains("NTLM TlRMTVNTUAADAAAA"), "{text}");
+        assert!(!text.contains("GAAYAEAAAABqAGoAWA"), "{text}");
+        assert_eq!(text.len(), head.len());
+        let cut = masked(
+            credentials,
+            "GET / HTTP/1.1\r\nAuthorization: NTLM TlRMTVNTUAAD\r\n\r\n",
+        );
+        assert!(cut.contains("NTLM TlRMTVNTUAAD"), "{cut}");
     }
 
     #[test]

@@ -141,6 +141,11 @@ impl Board {
         (verdict, stops)
     }
 
+    /// Takes note of what the operator has a client told.
+    pub(super) fn heard(&self, moment: &Moment<'_>, answer: &[u8]) {
+        lock(&self.decider).heard(moment, answer);
+    }
+
     /// Takes note of the moment that times count from.
     pub(super) fn begin(&self, start: Instant) {
         let _ = self.start.set(start);

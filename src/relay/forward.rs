@@ -141,7 +141,12 @@ impl<D: Dial> Greeter<'_, D> {
                     "the client may not use the proxy",
                 )
                 .await?;
-                continue;
+                if preface.to_client.len() < HEAD_MAX {
+                    continue;
+                }
+                // Whoever asks so often is not let in; what was said is kept, so that it has to end.
+                self.beginning.hang_up(Wire::new(stream)).await;
+                return None;
             }
             let target = head.target().and_then(|target| str::from_utf8(target).ok());
             let Some(named) = target.and_then(|target| destination::server(true, target)) else {

@@ -11,6 +11,9 @@ pub trait Decide: Send {
     /// Decides about one moment, and counts it.
     fn decide(&mut self, moment: &Moment<'_>) -> Verdict;
 
+    /// Takes note of what the client of a moment's request is told instead of what was decided.
+    fn heard(&mut self, _moment: &Moment<'_>, _answer: &[u8]) {}
+
     /// Tells whether the verdict on everything is to let it pass.
     fn is_idle(&self) -> bool {
         false
@@ -72,6 +75,10 @@ impl<F: FnMut(&Moment<'_>) -> Verdict + Send> Decide for F {
 impl Decide for Engine {
     fn decide(&mut self, moment: &Moment<'_>) -> Verdict {
         Self::decide(self, moment)
+    }
+
+    fn heard(&mut self, moment: &Moment<'_>, answer: &[u8]) {
+        Self::heard(self, moment, answer);
     }
 
     fn is_idle(&self) -> bool {

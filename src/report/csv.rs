@@ -89,7 +89,7 @@ pub fn row(timeline: &Timeline, exchange: &Exchange, start_ns: u64) -> String {
         range.and_then(|range| number(range.first)),
         range.and_then(|range| number(range.last)),
         range.and_then(|range| number(range.total?)),
-        exchange.received.and_then(number),
+        exchange.received.get().and_then(number),
         exchange.session_id.as_deref().map(guard),
         exchange.error.map(|error| format!("0x{:08X}", error.code)),
         exchange.error.map(|error| hresult::name(error.code)),

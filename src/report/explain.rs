@@ -7,10 +7,12 @@ use serde::Serialize;
 use crate::bits::header::{self, Name};
 use crate::bits::{Packet, check, faults, hresult};
 
+use super::login;
+
 /// What is known of something.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Explanation {
-    /// `hresult`, `context`, `packet`, `field`, `rule`, `fault`.
+    /// `hresult`, `context`, `packet`, `field`, `rule`, `fault`, `login`.
     pub kind: &'static str,
     /// The symbolic name, or the spelling on the wire.
     pub name: String,
@@ -29,7 +31,16 @@ pub struct Explanation {
 type Lookup = fn(&str) -> Option<Explanation>;
 
 /// The lookups in the order in which they are tried.
-const LOOKUPS: &[Lookup] = &[context, code, symbol, packet, field, rule, fault];
+const LOOKUPS: &[Lookup] = &[
+    context,
+    code,
+    symbol,
+    packet,
+    field,
+    rule,
+    fault,
+    login::explain,
+];
 
 /// Returns what is known of `query`; its case does not matter.
 pub fn explain(query: &str) -> Option<Explanation> {
@@ -45,7 +56,8 @@ pub fn hint(query: &str) -> String {
         .chain(PACKETS.iter().map(|row| row.0))
         .chain(header::SPELLINGS.iter().map(|spelling| spelling.wire))
         .chain(check::rules().map(|rule| rule.id))
-        .chain(faults::faults().iter().map(|fault| fault.id));
+        .chain(faults::faults().iter().map(|fault| fault.id))
+        .chain(login::names());
     let nearest = known
         .map(|name| {
             (
@@ -296,11 +308,34 @@ fn rule(query: &str) -> Option<Explanation> {
         kind: "rule",
         name: rule.id.to_owned(),
         code: None,
-        meaning: rule.says.to_owned(),
+        meaning: format!("{} {}", rule.says, verdict(rule)),
         next: String::new(),
         basis: None,
         source: rule.source.to_owned(),
     })
+}
+
+/// Returns how bad a breach of a rule is, and whose it is: `A breach by the server is an error (under docs a note).`
+fn verdict(rule: &check::Rule) -> String {
+    let level = |profile| match rule.level(profile) {
+        check::Level::Off => "nothing",
+        check::Level::Note => "a note",
+        check::Level::Warning => "a warning",
+        check::Level::Error => "an error",
+    };
+    let usual = level(check::Profile::Windows);
+    let others: Vec<String> = check::Profile::ALL
+        .into_iter()
+        .filter(|profile| level(*profile) != usual)
+        .map(|profile| format!("under {} {}", profile.name(), level(profile)))
+        .collect();
+    let others = if others.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", others.join(", "))
+    };
+    let who: Vec<&str> = rule.who.iter().map(|who| who.name()).collect();
+    format!("A breach by the {} is {usual}{others}.", who.join(" or "))
 }
 
 fn fault(query: &str) -> Option<Explanation> {

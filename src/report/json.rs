@@ -85,7 +85,7 @@ pub fn exchange(timeline: &Timeline, exchange: &Exchange, start_ns: u64) -> Stri
             .iter()
             .map(|part| [part.0, part.1.saturating_sub(1)])
             .collect(),
-        received: exchange.received,
+        received: exchange.received.get(),
         session_id: exchange.session_id.as_deref(),
         request_body: exchange.request.map_or(0, |message| message.body),
         response_body: exchange.response.map_or(0, |message| message.body),

@@ -28,6 +28,7 @@ pub fn exchange(exchange: &Exchange) -> String {
         .map_or_else(|| "-".to_owned(), |status| status.to_string());
     let received = exchange
         .received
+        .get()
         .map_or_else(|| "-".to_owned(), |received| received.to_string());
     let wait = match (exchange.times.request_end, exchange.times.response_begun) {
         (Some(from), Some(to)) => unit::duration(to.saturating_sub(from)),
@@ -48,6 +49,9 @@ fn remarks(exchange: &Exchange) -> String {
     let mut words = vec![clean(&exchange.url, 200)];
     if let Some(error) = exchange.error {
         words.push(hresult::name(error.code));
+    }
+    if exchange.parts.len() > 1 {
+        words.push(format!("[{} ranges]", exchange.parts.len()));
     }
     if !matches!(exchange.outcome, Outcome::Complete) {
         words.push(format!("[{}]", exchange.outcome.name()));
@@ -120,14 +124,14 @@ pub fn finding(finding: &Finding) -> String {
     let mut place = Vec::new();
     place.extend(finding.exchange.map(|no| format!("exchange {no}")));
     place.extend(finding.session.map(|no| format!("session {no}")));
-    if !place.is_empty() {
-        place.push(String::new());
-    }
-    let place = place.join(", ");
+    let place = if place.is_empty() {
+        String::new()
+    } else {
+        format!("{}: ", place.join(", "))
+    };
     format!(
-        "{sign} {:<10} {}: {} ({})",
+        "{sign} {:<10} {place}{} ({})",
         finding.id,
-        place.trim_end_matches(", "),
         clean(&finding.text, usize::MAX),
         finding.source,
     )

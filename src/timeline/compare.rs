@@ -115,7 +115,7 @@ fn aspects(one: &Exchange, other: &Exchange, margin: Option<&dyn Margin>) -> Vec
         out.push(Aspect::Range(one.range, other.range));
     }
     if one.received != other.received {
-        out.push(Aspect::Received(one.received, other.received));
+        out.push(Aspect::Received(one.received.get(), other.received.get()));
     }
     if one.error != other.error {
         out.push(Aspect::Error(one.error, other.error));

@@ -18,6 +18,7 @@ use super::place;
 use super::row::{Remark, Text};
 use super::twin::Twin;
 use super::uploads::Here;
+use super::wait;
 
 /// Where a request goes, in comparable form, and its target as sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -352,7 +353,11 @@ impl Live {
     /// Ends the connection for its sessions.
     fn part(&mut self, ledger: &mut Ledger) {
         ledger.pings_over(&mut self.here, self.locus);
-        for session in std::mem::take(&mut self.downloads) {
+        let downloads = std::mem::take(&mut self.downloads);
+        for session in self.here.sessions().chain(downloads.iter().copied()) {
+            ledger.parted(session, self.locus.conn, self.ended_by);
+        }
+        for session in downloads {
             ledger.download_disconnected(session);
         }
     }
@@ -363,7 +368,7 @@ impl Live {
             self.settle_twin(true, ledger);
             return;
         }
-        self.ended_by.get_or_insert("the capture ends");
+        self.ended_by.get_or_insert(wait::CAPTURE_ENDS);
         self.end(Stream::Requests, at, seen, ledger);
         self.end(Stream::Responses, at, seen, ledger);
         self.settle_twin(true, ledger);
@@ -377,7 +382,7 @@ impl Live {
         match &note.fact {
             Fact::Rule(fact) => {
                 exchange = self.ruled(event.at, fact, ledger);
-                ruling = Some(ledger.ruling(fact));
+                ruling = Some(Box::new(ledger.ruling(fact)));
             }
             Fact::Rewrite(fact) => {
                 exchange = self.numbered(fact.exchange);
@@ -399,7 +404,12 @@ impl Live {
             }
             Fact::Tls(_) => {
                 self.login.sealed = true;
-                self.tls |= event.leg == Leg::Client;
+                if event.leg == Leg::Client {
+                    self.tls = true;
+                    if let Some(row) = ledger.connections.get_mut(self.row) {
+                        row.tls = true;
+                    }
+                }
             }
             Fact::TimedOut { .. } | Fact::Closing { .. } if self.ended_by.is_none() => {
                 self.ended_by = Some("the proxy ended the connection");

@@ -16,6 +16,7 @@ use super::runs::Runs;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
     total: Option<u64>,
+    download: bool,
     sent: Runs,
     acked: Runs,
     resent: Runs,
@@ -27,11 +28,12 @@ impl Coverage {
     pub fn of<'e>(session: &Session, exchanges: impl IntoIterator<Item = &'e Exchange>) -> Self {
         let mut coverage = Self {
             total: session.total,
+            download: session.kind == SessionKind::Download,
             ..Self::default()
         };
         let mut walk = Walk::default();
         for exchange in exchanges {
-            if session.kind == SessionKind::Download {
+            if coverage.download {
                 coverage.arrived(exchange);
             } else {
                 coverage.uploaded(exchange, &mut walk);
@@ -44,6 +46,11 @@ impl Coverage {
     pub fn size(&self) -> u64 {
         self.total
             .unwrap_or_else(|| self.sent.end().max(self.acked.end()))
+    }
+
+    /// Tells whether the bytes come to the client.
+    pub fn is_download(&self) -> bool {
+        self.download
     }
 
     /// Returns what passed at least once, whatever was answered.
@@ -71,8 +78,12 @@ impl Coverage {
         self.acked.without(0, self.size())
     }
 
-    /// Returns what was never seen to pass, below the highest byte that passed or was acknowledged.
+    /// Returns what was never seen to pass, below the highest byte that passed or was acknowledged. A download
+    /// has no holes: a client asks for what it wants.
     pub fn holes(&self) -> Vec<Range<u64>> {
+        if self.download {
+            return Vec::new();
+        }
         self.sent.without(0, self.sent.end().max(self.acked.end()))
     }
 
@@ -81,7 +92,9 @@ impl Coverage {
         let len = part.end.saturating_sub(part.start);
         let high = self.sent.end().max(self.acked.end()).min(part.end);
         let sent = self.sent.overlap(part.start, part.end);
-        if sent < high.saturating_sub(part.start) {
+        if self.download && sent < len {
+            if sent > 0 { Cell::Sent } else { Cell::NotYet }
+        } else if sent < high.saturating_sub(part.start) {
             Cell::Hole
         } else if self.acked.overlap(part.start, part.end) < len {
             if sent > 0 && self.acked.overlap(part.start, part.end) < sent {
@@ -142,8 +155,11 @@ impl Coverage {
         self.goes_on(exchange.range.map(|range| range.first), walk);
         let before = walk.told.offset();
         let (told, known) = match answer {
-            Some(Answer::Done) => (exchange.received.or(end), before.max(end.unwrap_or(0))),
-            Some(Answer::OutOfStep) => (exchange.received, before),
+            Some(Answer::Done) => (
+                exchange.received.get().or(end),
+                before.max(end.unwrap_or(0)),
+            ),
+            Some(Answer::OutOfStep) => (exchange.received.get(), before),
             _ => return,
         };
         let Some(told) = told.map(|told| told.min(self.total.unwrap_or(u64::MAX))) else {
@@ -197,7 +213,10 @@ pub fn brought(exchange: &Exchange) -> Vec<Range<u64>> {
         }],
         (Some(Packet::Get), Some(206), Some(range)) => {
             let len = range.last.saturating_sub(range.first).saturating_add(1);
-            vec![range.first..range.first.saturating_add(body.min(len))]
+            vec![Range {
+                start: range.first,
+                end: range.first.saturating_add(body.min(len)),
+            }]
         }
         _ => Vec::new(),
     }
@@ -218,7 +237,7 @@ pub enum Cell {
     Acked,
     /// All of it is acknowledged, some of it passed more than once.
     Resent,
-    /// Some of it passed and is not acknowledged (now).
+    /// Some of it passed and is not acknowledged (now); of a download some of it arrived.
     Sent,
     /// Some of it was never seen though later bytes were.
     Hole,

@@ -18,7 +18,7 @@ use crate::bits::session::State;
 use crate::bits::{Ack, ContentRange, Packet, Request};
 
 use super::connection::Place;
-use super::ledger::{First, Ledger, Locus};
+use super::ledger::{Book, First, Ledger, Locus};
 use super::open::Open;
 use super::row::{Session, SessionKind, Text, WireError};
 use super::runs::Runs;
@@ -61,6 +61,16 @@ fn several(row: &Session, parts: &[(u64, u64)]) -> String {
         count => format!(
             "{count} ranges in one answer brought {bytes} bytes, between {first} and {last}{of}."
         ),
+    }
+}
+
+/// Tells of the range, or the ranges, that an answer brought.
+fn tell_ranges(row: &mut Session, book: &mut Book, ack: &Ack, parts: &[(u64, u64)]) {
+    if let Some(range) = ack.range {
+        book.tale.block(row, range.first, range.last);
+    } else {
+        let sentence = several(row, parts);
+        book.tale.tell(row, sentence);
     }
 }
 
@@ -287,7 +297,9 @@ impl Ledger {
         let mut arrived = parts.arrived();
         if whole && parts.layout().doubtful {
             let mut known = Runs::default();
-            arrived.iter().for_each(|part| known.insert(part.0, part.1));
+            for part in &arrived {
+                known.insert(part.0, part.1);
+            }
             for &(first, last) in &open.request.wanted {
                 let end = last.map_or(total, |last| last.saturating_add(1).min(total));
                 if end < u64::MAX {
@@ -377,13 +389,7 @@ impl Ledger {
                 book.tale
                     .tell(row, format!("The server has the file and {size}."));
             }
-            206 => match ack.range {
-                Some(range) => book.tale.block(row, range.first, range.last),
-                None => {
-                    let sentence = several(row, &parts);
-                    book.tale.tell(row, sentence);
-                }
-            },
+            206 => tell_ranges(row, book, ack, &parts),
             304 | 401 | 407 => {}
             // Where one request is sent elsewhere, all are.
             300..=303 | 305..=308

@@ -61,7 +61,7 @@ impl Live {
         row.outcome = outcome;
         row.times.ended = Some(at);
         let session = row.session;
-        self.log_in(&open, ledger);
+        self.log_in(&open, at, ledger);
         if let Some(session) = session {
             self.tell_session(session, &open, ledger);
         }

@@ -14,7 +14,7 @@ use super::lane::RunKind;
 use super::ledger::{Ledger, number};
 use super::open::{Half, Open};
 use super::place;
-use super::row::{Exchange, Faults, Message, Outcome, Pieces, Text, Times, WireError};
+use super::row::{Exchange, Faults, MaybeOffset, Message, Outcome, Pieces, Text, Times, WireError};
 
 /// How many downloads one connection remembers.
 const KEPT_DOWNLOADS: usize = 64;
@@ -174,7 +174,7 @@ impl Live {
             packet: None,
             status: None,
             range: None,
-            received: None,
+            received: MaybeOffset::default(),
             session_id: None,
             error: None,
             auth: None,
@@ -277,8 +277,7 @@ impl Live {
                 open.session = Some(session);
             }
             Some(Packet::Notification) => {
-                let url = request.original_url.as_deref().unwrap_or_default();
-                if let Some(session) = ledger.upload_of_notification(url) {
+                if let Some(session) = ledger.upload_of_notification(&request) {
                     ledger.join(no, session);
                 }
             }
@@ -337,7 +336,7 @@ impl Live {
         }
         row.status = Some(status);
         row.auth = Auth::read(open.heads.request.as_deref(), Some(head));
-        row.received = ack.received;
+        row.received = ack.received.into();
         row.error = ack.error.map(|code| WireError {
             code,
             context: ack.context,

@@ -47,15 +47,15 @@ impl Live {
 
 impl Ledger {
     /// Returns what a rule decided, as rows keep it.
-    pub(super) fn ruling(&mut self, fact: &RuleFact) -> Box<Ruling> {
-        Box::new(Ruling {
+    pub(super) fn ruling(&mut self, fact: &RuleFact) -> Ruling {
+        Ruling {
             rule: self.texts.share(&fact.rule),
             stage: self.texts.share(&fact.stage),
             key: self.texts.share(&fact.key),
             ordinal: fact.ordinal,
             actions: self.texts.share(&fact.actions.join(", ")),
             reason: Text::from(fact.reason.as_str()),
-        })
+        }
     }
 
     /// Takes what a rule decided about an exchange, or about a connection.

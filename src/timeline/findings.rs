@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use crate::bits::Packet;
 use crate::bits::check::{Answered, Asked, Checker, Cut, Facts, Finding, Level, Profile, Rule};
 use crate::event::ConnId;
 use crate::wire::{Head, Stream};
@@ -113,6 +114,19 @@ impl Findings {
         self.add(found.first().and_then(|first| first.exchange), found);
     }
 
+    /// Takes note that the client got another answer than the server's, and that nobody asked for that.
+    pub(super) fn relayed(
+        &mut self,
+        (no, session, conn): (u32, Option<u32>, u32),
+        packet: Packet,
+        server: &Head,
+        client: &Head,
+    ) {
+        let place = (no, session, conn);
+        let found = self.checker.relayed(place, packet, server, client);
+        self.add(Some(no), found);
+    }
+
     pub(super) fn finish(&mut self) {
         if !self.truncated {
             let found = self.checker.finish();
@@ -176,13 +190,18 @@ impl Live {
         };
         let times = row.times;
         let response = open.heads.response.as_deref().zip(open.ack.as_deref());
+        // What a rule made of a head is not the server's word.
+        let twin = self.twin.as_ref().filter(|_| !row.faults.is_empty());
+        let ruled = twin
+            .zip(response)
+            .is_some_and(|(twin, (head, _))| twin.answered_otherwise(open.no, head));
         let facts = Facts {
             no: open.no,
             conn: self.locus.conn.0,
             session: row.session,
             client: self.locus.ip(),
             tls: self.tls,
-            ours: open.injected,
+            ours: open.injected || ruled,
             torn,
             request: Asked {
                 head,

@@ -6,13 +6,14 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::bits::session::{State, Told};
-use crate::bits::{ContentRange, Packet};
+use crate::bits::Packet;
+use crate::bits::session::State;
 use crate::event::{ConnId, Leg};
 
 use super::findings::Findings;
 use super::intern::Texts;
 use super::margin::Annotation;
+use super::offsets::Offsets;
 use super::row::{
     Change, Connection, Exchange, Faults, Firing, Remark, Session, SessionKind, Text,
 };
@@ -87,11 +88,8 @@ pub(super) struct Book {
     pub(super) host_id: Option<Text>,
     /// Create-Session that has no answer yet.
     pub(super) creating: Option<u32>,
-    /// Offset that the server told last since the last restart, and the fragment that it is doubtful after.
-    pub(super) told: Told,
-    pub(super) doubted: Option<ContentRange>,
-    /// It was told that the server names last bytes.
-    pub(super) names_last: bool,
+    /// What the server told last since the last restart.
+    pub(super) offsets: Offsets,
     /// Bytes of the file that passed.
     pub(super) passed: Runs,
     /// Download: content that passed and is missing from the capture.
@@ -112,6 +110,8 @@ pub(super) struct Book {
     pub(super) talks_to: Option<Text>,
     /// Its last exchange failed.
     pub(super) trouble: bool,
+    /// The connection of its last exchange is over: who ended it.
+    pub(super) parted: Option<&'static str>,
     pub(super) tale: Tale,
     /// Rules that slowed it, each told of once.
     pub(super) told_rules: Vec<Text>,
@@ -227,6 +227,7 @@ impl Ledger {
         row.first = row.first.min(begun);
         row.last = row.last.max(begun);
         // Retroactive joins are rare and recent: the place is near the end.
+        book.parted = None;
         let at = book.exchanges.partition_point(|&known| known < exchange);
         book.exchanges.insert(at, exchange);
         if !book.connections.contains(&conn) {

@@ -3,6 +3,8 @@
 //! NTLM and Negotiate log a connection in, with several requests; the sentence about it goes to the first
 //! session of that connection. Knows stages only; tokens are read in `bits/auth`.
 
+use std::time::Duration;
+
 use crate::bits::Auth;
 use crate::bits::auth::{Offers, Scheme, Stage};
 use crate::event::ConnId;
@@ -51,8 +53,7 @@ impl Login {
             return Turn::Going;
         };
         if challenged {
-            let goes_on = auth.answer.is_some_and(|answer| answer != Stage::Asked);
-            if !goes_on && sent.is_last() {
+            if !auth.goes_on() && sent.is_last() {
                 self.begin(auth);
                 return Turn::Refused(sent);
             }
@@ -83,7 +84,7 @@ impl Login {
 
 impl Live {
     /// Takes note of the login that an exchange showed, and tells its session.
-    pub(super) fn log_in(&mut self, open: &Open, ledger: &mut Ledger) {
+    pub(super) fn log_in(&mut self, open: &Open, at: Duration, ledger: &mut Ledger) {
         let Some(row) = ledger.exchange(open.no) else {
             return;
         };
@@ -103,7 +104,6 @@ impl Live {
                     let by_connection = auth.scheme.is_some_and(Scheme::is_of_connection);
                     if by_connection && !open.injected && !self.login.blamed {
                         self.login.blamed = true;
-                        let at = self.responses.at(self.responses.offset);
                         ledger.observe(at, conn, Some(open.no), text.clone());
                     }
                     self.login.tell(text);
@@ -187,9 +187,13 @@ fn refusal(auth: Auth, stage: Stage, status: u16, sealed: bool) -> String {
             " Over TLS the server may also demand Extended Protection (IIS: tokenChecking): a login is then bound \
              to the TLS connection that the client sees, and cannot pass where TLS is ended in between, as here.",
         );
-        if stage == Stage::Type3Bound {
-            text.push_str(" This client did bind its login to its TLS connection.");
-        }
+        text.push_str(match stage {
+            Stage::Type3Bound => " This client did bind its login to its TLS connection.",
+            Stage::Type3 => {
+                " This client did not bind its login: Allow lets that pass, Require does not."
+            }
+            _ => "",
+        });
         text.push_str(
             " Ways round: plain http on both legs, tokenChecking None for the test, that host with --tunnel in \
              forward mode, or Wireshark with a key log of the client.",

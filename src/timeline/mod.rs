@@ -60,8 +60,8 @@ pub use coverage::Coverage;
 pub use margin::{Annotation, Margin};
 pub use read_back::{Chunk, ReadBack, Span};
 pub use row::{
-    Change, Connection, Exchange, Faults, Firing, Message, Outcome, Pieces, Remark, Session,
-    SessionKind, SessionState, Summary, Text, Times, WireError,
+    Change, Connection, Exchange, Faults, Firing, MaybeOffset, Message, Outcome, Pieces, Remark,
+    Session, SessionKind, SessionState, Summary, Text, Times, WireError,
 };
 
 pub use twin::{Legs, Upstream};
@@ -161,7 +161,7 @@ impl Timeline {
                 let mut ruling = None;
                 if let Fact::Rule(fact) = &note.fact {
                     self.ledger.ruled(event.at, event.conn, None, fact);
-                    ruling = Some(self.ledger.ruling(fact));
+                    ruling = Some(Box::new(self.ledger.ruling(fact)));
                 }
                 self.ledger.remark(Remark {
                     at: event.at,
@@ -199,6 +199,7 @@ impl Timeline {
                 to_server: 0,
                 to_client: 0,
                 joined: !matches!(event.what, What::Opening { .. }),
+                tls: false,
             });
             connections.len().saturating_sub(1)
         })
@@ -247,6 +248,18 @@ impl Timeline {
     /// Returns all sessions; number `n` is at index `n - 1`.
     pub fn sessions(&self) -> &[Session] {
         &self.ledger.sessions
+    }
+
+    /// Tells whether nothing more is expected of a session: it reached its end, or the server does not know it
+    /// after a Close-Session whose answer was lost. (MC-BUP would have its client begin anew; the Win32 pages
+    /// have it stop.)
+    pub fn is_over(&self, session: &Session) -> bool {
+        let closed = || {
+            self.ledger
+                .book(session.no)
+                .is_some_and(|book| book.closing)
+        };
+        session.state.is_final() || (session.state == SessionState::Lost && closed())
     }
 
     /// Returns all connections in order of appearance.

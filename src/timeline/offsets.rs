@@ -8,6 +8,17 @@ use super::row::Session;
 use crate::bits::session::{Answer, Told};
 use crate::bits::{Ack, ContentRange, Request};
 
+/// What a server told of one upload.
+#[derive(Debug, Default)]
+pub(super) struct Offsets {
+    /// The offset that it told last.
+    pub(super) told: Told,
+    /// The fragment after which that can be read in two ways.
+    doubted: Option<ContentRange>,
+    /// It was told that the server names last bytes.
+    names_last: bool,
+}
+
 impl Ledger {
     /// Takes the offset that an Ack tells; returns whether the server has all bytes.
     ///
@@ -37,17 +48,17 @@ impl Ledger {
             book.tale.tell(row, said.to_owned());
             return false;
         };
-        let before = book.told.offset();
+        let before = book.offsets.told.offset();
         let known = match answer {
             Answer::Done => before.max(end.unwrap_or(0)),
             _ => before.max(request.range.map_or(0, |range| range.first)),
         };
-        book.told = match (request.range, answer) {
+        book.offsets.told = match (request.range, answer) {
             (Some(range), Answer::Done) => Told::after(range.first, range.last, told),
             _ => Told::at(told),
         };
-        book.doubted = request.range.filter(|_| book.told.is_doubtful());
-        if book.doubted.is_some() {
+        book.offsets.doubted = request.range.filter(|_| book.offsets.told.is_doubtful());
+        if book.offsets.doubted.is_some() {
             // Told of when the client goes on.
         } else if told < known {
             sent_back(row, book, known, told);
@@ -71,7 +82,7 @@ impl Ledger {
     /// not doubtful any more.
     pub(super) fn went_on(&mut self, session: u32, first: Option<u64>) {
         if let Some((row, book)) = self.session(session)
-            && let Some(range) = book.doubted.take()
+            && let Some(range) = book.offsets.doubted.take()
         {
             settle(row, book, range, first);
         }
@@ -80,7 +91,7 @@ impl Ledger {
     /// Tells of the offsets of which it never showed what was meant.
     pub(super) fn doubts_over(&mut self) {
         for (row, book) in self.sessions.iter_mut().zip(&mut self.books) {
-            if let Some(range) = book.doubted.take() {
+            if let Some(range) = book.offsets.doubted.take() {
                 settle(row, book, range, None);
             }
         }
@@ -88,14 +99,14 @@ impl Ledger {
 }
 
 fn settle(row: &mut Session, book: &mut Book, range: ContentRange, first: Option<u64>) {
-    let told = book.told.offset();
-    book.told = book.told.settled(first.unwrap_or(u64::MAX));
-    let meant = book.told.offset();
+    let told = book.offsets.told.offset();
+    book.offsets.told = book.offsets.told.settled(first.unwrap_or(u64::MAX));
+    let meant = book.offsets.told.offset();
     if meant == told {
         sent_back(row, book, told.saturating_add(1), told);
         return;
     }
-    if !std::mem::replace(&mut book.names_last, true) {
+    if !std::mem::replace(&mut book.offsets.names_last, true) {
         book.tale.tell(
             row,
             format!("The server names byte {told}, the last one that it has, where it should name the next one; the client goes on behind it."),

@@ -140,7 +140,7 @@ pub struct Exchange {
     /// Fragment: its Content-Range; GET: the 206's, or the first range asked for.
     pub range: Option<ContentRange>,
     /// BITS-Received-Content-Range of the Ack.
-    pub received: Option<u64>,
+    pub received: MaybeOffset,
     /// As in the request, else as in the response.
     pub session_id: Option<Text>,
     pub error: Option<WireError>,
@@ -160,7 +160,30 @@ pub struct Exchange {
 }
 
 /// Screens hold a million of them; a field more must find room in the padding, or be worth this change.
-const _: () = assert!(size_of::<Exchange>() <= 328);
+const _: () = assert!(size_of::<Exchange>() <= 320);
+
+/// An offset in a file, or none, in one word: no file is as long as the largest number, which counts as none.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct MaybeOffset(u64);
+
+impl MaybeOffset {
+    /// Returns the offset, if there is one.
+    pub fn get(self) -> Option<u64> {
+        self.0.checked_sub(1)
+    }
+}
+
+impl From<Option<u64>> for MaybeOffset {
+    fn from(offset: Option<u64>) -> Self {
+        Self(offset.and_then(|at| at.checked_add(1)).unwrap_or(0))
+    }
+}
+
+impl std::fmt::Debug for MaybeOffset {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.get().fmt(f)
+    }
+}
 
 /// A list that nearly no row has: one word in a row, and rows with the same one can share it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -205,12 +228,16 @@ impl Faults {
 }
 
 impl Exchange {
-    /// Tells whether the user should look at it: a failure, an error code, or a broken outcome.
+    /// Tells whether the user should look at it: a failure, an error code, or a broken outcome. A leg of a
+    /// login that goes on is none.
     pub fn is_problem(&self) -> bool {
+        let failure = |status: u16| match status {
+            416 => false,
+            401 | 407 => !self.auth.is_some_and(Auth::goes_on),
+            status => status >= 400,
+        };
         self.error.is_some_and(|error| error.code != 0)
-            || self
-                .status
-                .is_some_and(|status| status >= 400 && status != 416)
+            || self.status.is_some_and(failure)
             || !matches!(self.outcome, Outcome::InFlight | Outcome::Complete)
     }
 }
@@ -299,6 +326,15 @@ pub struct Connection {
     pub to_client: u64,
     /// The capture starts in the middle of it.
     pub joined: bool,
+    /// The client speaks TLS on it.
+    pub tls: bool,
+}
+
+impl Connection {
+    /// Returns the scheme of URLs that are asked for on it.
+    pub fn scheme(&self) -> &'static str {
+        if self.tls { "https" } else { "http" }
+    }
 }
 
 /// A note, or an oddity of the traffic, with its place.

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::bits::Packet;
 use crate::event::{ConnId, Leg};
 use crate::wire::{Conversation, Head, Item, Seen, Stream};
 
@@ -261,6 +262,13 @@ impl Twin {
         }
     }
 
+    /// Tells whether the server's answer in an exchange begins with another head than `client`.
+    pub(super) fn answered_otherwise(&self, no: u32, client: &Head) -> bool {
+        let pair = self.pairs.iter().find(|pair| pair.no == no);
+        let server = pair.and_then(|pair| pair.heads.response.as_deref());
+        server.is_some_and(|server| server.raw != client.raw)
+    }
+
     fn is_paired(&self, no: u32) -> bool {
         self.pairs.iter().any(|pair| pair.no == no)
     }
@@ -296,8 +304,21 @@ impl Pair {
             && raw(&client.response) == raw(&self.heads.response)
             && wire(&row.request) == wire(&upstream.request)
             && wire(&row.response) == wire(&upstream.response);
+        let asked_for = !row.faults.is_empty() || !row.rewrites.is_empty();
+        let place = (self.no, row.session, row.conn.0);
+        let packet = row
+            .packet
+            .filter(|packet| matches!(packet, Packet::Head | Packet::Get));
+        let whole = row.outcome == Outcome::Complete && !upstream.unread;
         if !same || upstream.kept != [false; 2] {
             ledger.upstreams.insert(self.no, *upstream);
+        }
+        if let (Some(packet), Some(server), Some(client)) =
+            (packet, &self.heads.response, &client.response)
+            && whole
+            && !asked_for
+        {
+            ledger.findings.relayed(place, packet, server, client);
         }
     }
 }

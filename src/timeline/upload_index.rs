@@ -3,14 +3,17 @@
 //! Servers reuse ids and give the same one to two connections, so an id alone says little: where it
 //! was used (host, path, connection) decides.
 
-use crate::bits::header;
 use crate::bits::session::State;
+use crate::bits::{Request, header};
 use crate::event::ConnId;
 
 use super::connection::Place;
 use super::ledger::{Ledger, Locus, remember};
 use super::place;
-use super::row::Text;
+use super::row::{Session, SessionKind, Text};
+
+/// So many sessions are looked at for an upload whose server has another name.
+const RECENT: usize = 256;
 
 impl Ledger {
     /// Tells whether a Create-Session for the URL of `session` continues it: the server forgot it, or
@@ -78,14 +81,34 @@ impl Ledger {
         scored.max_by_key(|found| found.0).map(|found| found.1)
     }
 
-    /// Finds the upload that a notification tells the server's application of.
-    pub(super) fn upload_of_notification(&self, url: &str) -> Option<u32> {
+    /// Finds the upload that a notification tells the server's application of: by the session id in the path of
+    /// its file, by its URL, or by the path alone, since the server may have another name there.
+    ///
+    /// MC-BUP §4.2: `...\\BITS-Sessions\\Requests\\{id}\\requestfile.bin`
+    pub(super) fn upload_of_notification(&self, request: &Request) -> Option<u32> {
+        let url = request.original_url.as_deref().unwrap_or_default();
         let (host, path) = place::split(url);
-        let key = (
-            Text::from(host.unwrap_or_default().to_ascii_lowercase()),
-            Text::from(path),
-        );
-        self.index.uploads.get(&key)?.last().copied()
+        let file = request.data_file.as_deref().unwrap_or_default();
+        let by_id = file
+            .split(['\\', '/'])
+            .filter(|part| part.starts_with('{'))
+            .filter_map(|part| self.index.ids.get(header::session_key(part).as_str()))
+            .find_map(|list| list.last().copied());
+        let by_url = || {
+            let host = Text::from(host.unwrap_or_default().to_ascii_lowercase());
+            let list = self.index.uploads.get(&(host, Text::from(path)))?;
+            list.last().copied()
+        };
+        let by_path = || {
+            let recent = self.sessions.iter().zip(&self.books).rev().take(RECENT);
+            let upload = |row: &Session| {
+                row.kind != SessionKind::Download && !row.state.is_final() && !path.is_empty()
+            };
+            let mut found =
+                recent.filter(|(row, book)| upload(row) && book.path.as_deref() == Some(path));
+            found.next().map(|(row, _)| row.no)
+        };
+        by_id.or_else(by_url).or_else(by_path)
     }
 
     /// Gives session `no` its id.

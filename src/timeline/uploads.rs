@@ -30,6 +30,11 @@ impl Here {
         found.find(|known| known.0 == *path).map(|known| known.1)
     }
 
+    /// Yields the sessions that the connection carried.
+    pub(super) fn sessions(&self) -> impl Iterator<Item = u32> {
+        self.uploads.iter().map(|known| known.1)
+    }
+
     fn note(&mut self, path: &Text, session: u32) {
         if self
             .uploads
@@ -341,7 +346,7 @@ impl Ledger {
             if again {
                 row.restarts = row.restarts.saturating_add(1);
                 row.acknowledged = 0;
-                book.told = Told::default();
+                book.offsets.told = Told::default();
             }
             let verb = if again {
                 "created the session anew"

@@ -6,9 +6,13 @@
 use std::time::Duration;
 
 use crate::bits::Packet;
+use crate::event::ConnId;
 
-use super::ledger::Ledger;
-use super::row::{Exchange, SessionKind, SessionState, Text};
+use super::ledger::{Ledger, slot};
+use super::row::{Exchange, Outcome, SessionKind, SessionState, Text};
+
+/// Who ended a connection that was still there when the capture ended.
+pub(super) const CAPTURE_ENDS: &str = "the capture ends";
 
 /// Waits below this are not worth a sentence after trouble.
 const AFTER_TROUBLE: Duration = Duration::from_secs(1);
@@ -106,17 +110,35 @@ impl Ledger {
         book.tale.tell(row, text);
     }
 
-    /// Tells of the sessions that are not over how long nobody had come back when the capture ended.
+    /// Takes note that a connection is over, and who ended it: a session whose last exchange was on it hears of it.
+    pub(super) fn parted(&mut self, session: u32, conn: ConnId, by: Option<&'static str>) {
+        let last = self.book(session).and_then(|book| book.exchanges.last());
+        let last = last.and_then(|no| self.exchanges.get(slot(*no)?));
+        // Of one that got no full answer this is told already.
+        let whole = last.is_some_and(|row| row.conn == conn && row.outcome == Outcome::Complete);
+        if let Some((_, book)) = self.session(session).filter(|_| whole) {
+            book.parted = by.filter(|by| *by != CAPTURE_ENDS);
+        }
+    }
+
+    /// Tells of the sessions that are not over who hung up, and how long nobody had come back when the capture
+    /// ended.
     pub(super) fn left_alone(&mut self, end: Duration) {
         for (row, book) in self.sessions.iter_mut().zip(&mut self.books) {
             let gap = end.saturating_sub(row.last);
-            if row.state.is_final() || gap < FROM_NOWHERE {
+            let away = (gap >= FROM_NOWHERE).then(|| {
+                let gap = long(gap);
+                format!("he client has not come back: {gap} had passed when the capture ended.")
+            });
+            if row.state.is_final() {
                 continue;
             }
-            let text = format!(
-                "The client has not come back: {} had passed when the capture ended.",
-                long(gap)
-            );
+            let text = match (book.parted.take(), away) {
+                (None, None) => continue,
+                (None, Some(away)) => format!("T{away}"),
+                (Some(by), None) => format!("Then {by}, and nothing followed."),
+                (Some(by), Some(away)) => format!("Then {by}; t{away}"),
+            };
             book.tale.tell(row, text);
         }
     }

@@ -86,7 +86,8 @@ pub(super) fn text(model: &Model, rows: &dyn Rows, what: &str) -> Result<String,
         }
         (CURL, Some(exchange)) => {
             let head = read(model, exchange.request.as_ref(), Stream::Requests)?;
-            Ok(curl(model, exchange, &head))
+            let scheme = (rows.connection(exchange.conn)).map_or("http", |row| row.scheme());
+            Ok(curl(model, exchange, &head, scheme))
         }
         (_, Some(exchange)) => Ok(evidence(model, rows, exchange)),
     }
@@ -157,14 +158,14 @@ fn shown(model: &Model, head: &Head) -> String {
 }
 
 /// Writes a command that repeats the request; its content is to be found in a file of this name.
-fn curl(model: &Model, exchange: &Exchange, head: &Head) -> String {
+fn curl(model: &Model, exchange: &Exchange, head: &Head, scheme: &str) -> String {
     let method = String::from_utf8_lossy(head.method().unwrap_or_default()).into_owned();
     let target = String::from_utf8_lossy(head.target().unwrap_or_default()).into_owned();
     let host = String::from_utf8_lossy(head.value("host").unwrap_or(b"localhost")).into_owned();
     let url = if target.contains("://") {
         target
     } else {
-        format!("http://{host}{target}")
+        format!("{scheme}://{host}{target}")
     };
     let mut words = vec!["curl -i --path-as-is".to_owned()];
     // With -X HEAD curl would wait for content.

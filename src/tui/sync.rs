@@ -192,7 +192,7 @@ pub(super) fn packet_key(exchange: &Exchange, row: u32, column: usize, descendin
         1 => after(exchange.packet.map(|packet| packet as u64)),
         2 => after(exchange.range.map(|range| range.first)),
         3 => after(exchange.status.map(u64::from)),
-        4 => after(exchange.received),
+        4 => after(exchange.received.get()),
         5 => after(waited(exchange).and_then(|wait| u64::try_from(wait.as_nanos()).ok())),
         _ => u64::from(row),
     };

@@ -110,6 +110,13 @@ fn ranges() -> Vec<Case> {
         })
         .keeps(|| multipart(&["bytes 0-9/100", "bytes 20-29/100"], "Server: x\r\n")),
         case("BDL-15", || Dialogue::new().say(&parts_of("0-9,5-14"))).keeps(several),
+        case("BDL-16", || {
+            let other = get(0, 49)
+                .back("ETag: \"b2\"")
+                .back_without("Last-Modified");
+            Dialogue::new().dialled().relayed(&get(0, 49), &other)
+        })
+        .keeps(|| Dialogue::new().dialled().relayed(&get(0, 49), &get(0, 49))),
     ]
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bitstap::bits::check::{Answered, Asked, Checker, Cut, Facts, find, rules};
+use bitstap::bits::check::{Answered, Asked, Checker, Cut, Facts, find};
 use bitstap::bits::packet::{read_ack, read_request};
 use bitstap::timeline::{Level, Profile};
 use bitstap::wire::{Conversation, Head, Item, Stream};
@@ -61,10 +61,7 @@ fn a_forgotten_session_on_close_is_begun_anew_only_by_the_text() {
 }
 
 #[test]
-fn what_is_not_checked_says_why() {
-    let unchecked: Vec<_> = rules().filter(|rule| rule.unchecked.is_some()).collect();
-    let ids: Vec<_> = unchecked.iter().map(|rule| rule.id).collect();
-    assert_eq!(ids, ["BDL-16"]);
+fn rules_are_found_by_their_id_in_any_case() {
     assert_eq!(find(" bup-fr-12 ").map(|rule| rule.id), Some("BUP-FR-12"));
     assert!(find("BUP-FR-99").is_none());
 }

@@ -276,3 +276,49 @@ fn spoilt_bytes_stop_nobody() {
         }
     }
 }
+
+#[test]
+fn what_a_rule_made_of_an_answer_is_not_held_against_the_server() {
+    let lie = |step: Step| step.back("BITS-Received-Content-Range: 99999");
+    let begins = Dialogue::new().dialled().relayed(&create(), &create());
+    let honest = begins.clone().relayed(&lie(first()), &lie(first()));
+    let of = |talk: &Dialogue| broken(&talk.timeline(Profile::Windows));
+    assert!(
+        of(&honest).contains("BUP-AF-04"),
+        "the server said so itself"
+    );
+    // The note of a rule comes when it fires, between the server's answer and the client's.
+    let ruled = begins.relayed_when(&lie(first()), &first(), |talk| talk.rule_fires(1));
+    assert!(
+        of(&ruled).is_empty(),
+        "{}",
+        told(&ruled.timeline(Profile::Windows))
+    );
+}
+
+#[test]
+fn what_follows_from_an_answer_of_the_proxy_is_not_held_against_the_server() {
+    let back = |step: Step, offset: u64| step.out_of_step(offset);
+    for talk in [
+        // The proxy sent the client on, and the server does not follow.
+        created()
+            .ours()
+            .say(&first().back("BITS-Received-Content-Range: 10240"))
+            .say(&back(third(), 0))
+            .all(&[first(), second(), third(), close()]),
+        // The proxy closed the session, the server knows nothing of it.
+        complete().ours().say(&close()).reconnect().say(&close()),
+        // The proxy made the session up.
+        Dialogue::new()
+            .ours()
+            .say(&create())
+            .say(&first().forgotten()),
+    ] {
+        let timeline = talk.timeline(Profile::Windows);
+        let blamed = timeline
+            .findings()
+            .iter()
+            .any(|finding| finding.who == Who::Server && finding.level > Level::Note);
+        assert!(!blamed, "{}", told(&timeline));
+    }
+}

@@ -44,6 +44,8 @@ fn a_cut_at_an_offset_of_the_file_inside_a_fragment() {
         told.receipts(),
         ["Rule r fired at request.body: reset (match 1 of session 127.0.0.1 /up/f)."]
     );
+    let byte = place - 4 * mib;
+    assert!(told.says(&format!("ends before byte {byte} of the content: rule r")));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use base64::prelude::BASE64_STANDARD;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::binary::{PATIENCE, Running, of_type, output};
-use crate::foreign::foreign;
+use crate::programs::foreign;
 use crate::tls::{Client, TestCa};
 use crate::{NOBODY, ask, connect, exchanges, head, notes, proxy, server};
 
@@ -140,6 +140,17 @@ fn a_recorded_tunnel_is_told_as_it_was_live() {
     let lines = crate::binary::lines(&viewed.stdout);
     assert_eq!(exchanges(&lines), exchanges(&live));
     assert_eq!(exchanges(&lines).len(), 2);
+
+    let har = folder.path().join("x.har");
+    assert!(
+        output(&["convert", text(&capture), text(&har)])
+            .status
+            .success()
+    );
+    let har: serde_json::Value = serde_json::from_slice(&std::fs::read(har).unwrap()).unwrap();
+    let url = &har["log"]["entries"][1]["request"]["url"];
+    let port = set.server.address().port();
+    assert_eq!(*url, format!("https://localhost:{port}/f.bin"));
 }
 
 #[test]

@@ -229,7 +229,7 @@ fn row(exchange: &Exchange) -> String {
             .map_or(&*exchange.method, |packet| packet.name()),
         or_dash(exchange.status.map(|status| status.to_string())),
         or_dash(range),
-        or_dash(exchange.received.map(|received| received.to_string())),
+        or_dash(exchange.received.get().map(|received| received.to_string())),
         exchange.outcome.name(),
     )
 }

@@ -168,7 +168,7 @@ impl Step {
         self
     }
 
-    fn request(&self) -> String {
+    pub(crate) fn request(&self) -> String {
         let mut text = format!("{}\r\n", self.line);
         for (name, value) in &self.asked {
             let _ = write!(text, "{name}: {value}\r\n");
@@ -179,7 +179,7 @@ impl Step {
         text
     }
 
-    fn response(&self) -> String {
+    pub(crate) fn response(&self) -> String {
         let mut text = format!("{}\r\n", self.status);
         for (name, value) in &self.back {
             let _ = write!(text, "{name}: {value}\r\n");
@@ -306,7 +306,7 @@ pub(crate) fn get_reply() -> Step {
 /// A conversation, in order.
 #[derive(Clone, Debug)]
 pub(crate) struct Dialogue {
-    talk: Talk,
+    pub(crate) talk: Talk,
 }
 
 impl Dialogue {

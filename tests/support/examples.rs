@@ -231,3 +231,58 @@ pub(crate) const DOWNLOAD: &str = r#"
 < Content-Length: 0
 <
 "#;
+
+/// A Ping that has to log in.
+pub(crate) const NTLM_ASKED: &str = r"
+> BITS_POST /up/report.csv HTTP/1.1
+> BITS-Packet-Type: Ping
+> User-Agent: Microsoft BITS/7.8
+> Host: bits.example.test
+> Content-Length: 0
+>
+< HTTP/1.1 401 Unauthorized
+< WWW-Authenticate: Negotiate
+< WWW-Authenticate: NTLM
+< Content-Length: 0
+<
+";
+
+/// The legs of a login by NTLM, the last one without its answer; tokens are bare messages of types 1 to 3.
+pub(crate) const NTLM_LEGS: &str = r"
+> BITS_POST /up/report.csv HTTP/1.1
+> BITS-Packet-Type: Ping
+> User-Agent: Microsoft BITS/7.8
+> Host: bits.example.test
+> Authorization: NTLM TlRMTVNTUAABAAAAB4IIogAAAAAAAAAAAAAAAAAAAAA=
+> Content-Length: 0
+>
+< HTTP/1.1 401 Unauthorized
+< WWW-Authenticate: NTLM TlRMTVNTUAACAAAAAAAAADgAAAAFgomiESIzRFVmd4gAAAAAAAAAAAAAAAA4AAAA
+< Content-Length: 0
+<
+> BITS_POST /up/report.csv HTTP/1.1
+> BITS-Packet-Type: Ping
+> User-Agent: Microsoft BITS/7.8
+> Host: bits.example.test
+> Authorization: NTLM TlRMTVNTUAADAAAAAAAAAEgAAAAAAAAASAAAAAAAAABIAAAAAAAAAEgAAAAAAAAASAAAAAAAAABIAAAABYKJog==
+> Content-Length: 0
+>
+";
+
+/// The answer that lets the client in.
+pub(crate) const NTLM_IN: &str = r"
+< HTTP/1.1 200 OK
+< BITS-Packet-Type: Ack
+< Persistent-Auth: true
+< Content-Length: 0
+<
+";
+
+/// The answer that refuses it.
+pub(crate) const NTLM_REFUSED: &str = r"
+< HTTP/1.1 401 Unauthorized
+< WWW-Authenticate: Negotiate
+< WWW-Authenticate: NTLM
+< Content-Length: 0
+<
+";

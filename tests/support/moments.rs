@@ -127,7 +127,8 @@ impl Line {
         }
     }
 
-    fn moment(&self, stage: Stage, exchange: Option<u64>) -> Moment<'static> {
+    /// What is known of the connection at a stage of an exchange.
+    pub(crate) fn moment(&self, stage: Stage, exchange: Option<u64>) -> Moment<'static> {
         Moment {
             at: self.at,
             conn: self.conn,

@@ -3,11 +3,12 @@
 //! One story per file, the worked examples first, then what odd peers do. The captures of the demo's scenes
 //! are made by the demo.
 
-use bitstap::event::{Close, Direction, Fact, Leg, Missing, What};
+use bitstap::event::{Close, Direction, Fact, Leg, Missing, TlsFact, What};
 
 use crate::conversation::Talk;
 use crate::examples::{
-    DOWNLOAD, NOTIFICATION, REPLY_DOWNLOAD, REPLY_UPLOAD, STRICT_RESUME, UPLOAD,
+    DOWNLOAD, NOTIFICATION, NTLM_ASKED, NTLM_IN, NTLM_LEGS, NTLM_REFUSED, REPLY_DOWNLOAD,
+    REPLY_UPLOAD, STRICT_RESUME, UPLOAD,
 };
 use Direction::{ToClient, ToServer};
 
@@ -21,6 +22,7 @@ pub(crate) const STORIES: &[Story] = &[
     ("example-upload-reply", upload_reply),
     ("example-errors", errors),
     ("example-download", download),
+    ("example-ntlm", ntlm),
     ("odd-body-after-length-zero", body_after_length_zero),
     ("odd-ack-without-length", ack_without_length),
     ("odd-chunked-ack", chunked_ack),
@@ -279,6 +281,25 @@ fn reset() -> Talk {
         .bytes(ToServer, b"BITS_POST /up/report.csv HTTP/1.1\r\nBITS-Packet-Type: Fragment\r\nBITS-Session-Id: {3F2B7C10-5D4E-4A6B-9C81-0E5A7B2D4F66}\r\nContent-Range: bytes 10-19/30\r\nContent-Length: 10\r\n\r\n")
         .bytes(ToServer, b"bravo,")
         .close(ToServer, Close::Reset);
+    talk
+}
+
+/// A login by NTLM on a plain connection, and one over TLS that the server refuses at its end.
+fn ntlm() -> Talk {
+    let mut talk = Talk::new();
+    talk.say(NTLM_ASKED)
+        .say(NTLM_LEGS)
+        .say(NTLM_IN)
+        .say(UPLOAD)
+        .hang_up()
+        .connect("10.0.0.5");
+    let fact = TlsFact {
+        version: "TLS 1.3".to_owned(),
+        cipher: "TLS13_AES_256_GCM_SHA384".to_owned(),
+        ..TlsFact::default()
+    };
+    talk.note("TLS with the client is up.", Fact::Tls(Box::new(fact)));
+    talk.say(NTLM_LEGS).say(NTLM_REFUSED).hang_up();
     talk
 }
 

@@ -1,31 +1,16 @@
 //! The real binary between clients that nobody here wrote and an https server with a private authority.
 //!
-//! Parts are skipped with a message where `curl` or `openssl` is not installed.
+//! Parts are skipped with a message where `curl`, `openssl` or `tshark` is not installed, but not where CI=true.
 
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
 
 use rcgen::date_time_ymd;
 use tokio::net::TcpStream;
 use tokio_rustls::rustls::{CertificateError, Error};
 
 use crate::binary::{Running, json, of_type, output};
+use crate::programs::foreign;
 use crate::support::{Client, TestCa, why};
-
-/// Runs a foreign program; `None`: it is not installed.
-fn foreign(program: &str, args: &[&str]) -> Option<Output> {
-    let ran = Command::new(program)
-        .args(args)
-        .stdin(Stdio::null())
-        .output();
-    match ran {
-        Ok(output) => Some(output),
-        Err(error) => {
-            eprintln!("skipped: {program}: {error}");
-            None
-        }
-    }
-}
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()

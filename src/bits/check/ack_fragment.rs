@@ -110,7 +110,7 @@ fn offset(view: &View<'_>, past: &Past, range: ContentRange, told: u64, out: &mu
         });
         return;
     }
-    let before = past.session.told;
+    let before = past.session.told.filter(|_| !past.session.meddled);
     if view.status() != Some(200) || told == end || before == Some(told) {
         return;
     }
@@ -146,7 +146,8 @@ fn offset(view: &View<'_>, past: &Past, range: ContentRange, told: u64, out: &mu
 
 /// Looks whether the answer fits the fragment's place.
 fn step(view: &View<'_>, past: &Past, range: ContentRange, out: &mut Out<'_>) {
-    let Some(before) = past.session.told.filter(|_| past.session.alive()) else {
+    let known = past.session.alive() && !past.session.meddled;
+    let Some(before) = past.session.told.filter(|_| known) else {
         return;
     };
     match view.status() {

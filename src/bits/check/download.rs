@@ -58,9 +58,8 @@ pub(super) const RULES: &[Rule] = &[
         "The ranges of one request do not overlap.",
         "requests ask for bytes twice"),
     rule("BDL-16", Error, &[Who::Proxy], "Win32 BITS Return Values",
-        "A proxy passes Content-Length, Content-Range, Last-Modified, ETag and status on unchanged.",
-        "answers were changed by the proxy")
-        .unchecked("bitstap forwards the bytes that it received, and its own tests hold it to that for every byte; what another proxy changed on the way, no capture of one side shows"),
+        "A proxy passes Content-Length, Content-Range, Last-Modified, ETag and status on unchanged, unless a rule asks for it. (Looked at where the capture has both legs.)",
+        "answers were changed by the proxy"),
     rule("BDL-17", Error, SERVER, "MC-BUP §3.3.5.2.6",
         "The reply can be downloaded until Close-Session.",
         "replies could not be downloaded"),

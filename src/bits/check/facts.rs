@@ -19,7 +19,7 @@ pub struct Facts<'f> {
     pub client: Option<IpAddr>,
     /// The client speaks TLS.
     pub tls: bool,
-    /// The proxy wrote the answer: it says nothing of the server.
+    /// The proxy wrote the answer, or a rule of it changed the head: it says nothing of the server.
     pub ours: bool,
     /// Bytes are missing from the capture in this exchange, or between it and the one before it on the
     /// connection: nothing that needs history can be said.

@@ -8,16 +8,9 @@ use super::rules;
 /// Returns `docs/findings.md`.
 pub fn manual() -> String {
     let mut page = String::from(HEAD);
-    let (checked, unchecked): (Vec<&Rule>, Vec<&Rule>) =
-        rules().partition(|rule| rule.unchecked.is_none());
     page.push_str("| Rule | windows | spec | docs | Who | What must hold | Source |\n|---|---|---|---|---|---|---|\n");
-    for rule in checked {
+    for rule in rules() {
         row(&mut page, rule);
-    }
-    page.push_str(UNCHECKED);
-    for rule in unchecked {
-        let why = rule.unchecked.unwrap_or_default();
-        let _ = writeln!(page, "| {} | {} | {why} |", rule.id, cell(rule.says));
     }
     page
 }
@@ -36,21 +29,15 @@ the rule. A rule marked with `*` is told once in a session.
 
 A rule that needs history is silent where the history was not seen: when the capture begins in the middle of a
 session or connection, or where bytes are missing. Answers without BITS headers (401, 407, 502, 503, 504 of
-gateways and authentication layers) and answers that bitstap wrote itself are not held against the server.
+gateways and authentication layers), answers that bitstap wrote itself, and answers whose head a fault rule
+changed (where the capture has both legs) are not held against the server.
 A breach that is another one's consequence is told as one where the two cannot be told apart. Of one rule
 the first 5000 findings are listed and searched by filters; the others are only counted: the totals hold
 them, and a last finding of the rule says how many they are. docs/findings-accuracy.md says what is found in
-the captures at hand, and what of it is right.
+the captures at hand, and what of it is right. All rules are checked.
 
 ## Rules
 
-";
-
-const UNCHECKED: &str = "
-## Rules that are not checked
-
-| Rule | What must hold | Why not |
-|---|---|---|
 ";
 
 fn row(page: &mut String, rule: &Rule) {

@@ -4,7 +4,7 @@
 //! of connections and of exchanges in the order in which they end, remembers what the rules need
 //! (bounded), and answers with [`Finding`]s. It does not know live from replayed, and it would rather
 //! miss a breach than accuse somebody wrongly: what needs history is silent where the history was not
-//! seen. Rules that nobody can check this way are in the tables too, with the reason.
+//! seen.
 
 mod ack;
 mod ack_create;
@@ -21,6 +21,7 @@ mod manual;
 mod memory;
 mod notification;
 mod order;
+mod relayed;
 mod rule;
 mod session;
 mod tally;
@@ -29,6 +30,9 @@ mod view;
 pub use facts::{Answered, Asked, Cut, Facts};
 pub use manual::manual;
 pub use rule::{Finding, Level, Profile, Rule, Who};
+
+use crate::bits::Packet;
+use crate::wire::Head;
 
 use memory::Memory;
 use tally::{Out, Tally};
@@ -130,6 +134,22 @@ impl Checker {
             let mut out = Out::new(self.profile, place, &mut self.tally, &mut findings);
             ack::unsolicited(len, &mut out);
         }
+        findings
+    }
+
+    /// Takes note of what the client got in place of the `server`'s answer to a download, without a rule that asked
+    /// for it; `place` is exchange, session and connection.
+    pub fn relayed(
+        &mut self,
+        place: (u32, Option<u32>, u32),
+        packet: Packet,
+        server: &Head,
+        client: &Head,
+    ) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let place = (Some(place.0), place.1, place.2);
+        let mut out = Out::new(self.profile, place, &mut self.tally, &mut findings);
+        relayed::check(packet.name(), server, client, &mut out);
         findings
     }
 

@@ -224,6 +224,7 @@ fn server(view: &View<'_>, past: &Past, out: &mut Out<'_>) {
         && of_a_session(view)
         && view.is_ack()
         && view.succeeded()
+        && !session.meddled
     {
         out.raise("BUP-SE-08", || {
             format!(
@@ -246,6 +247,7 @@ fn server(view: &View<'_>, past: &Past, out: &mut Out<'_>) {
         && same_host
         && session.created
         && session.alive()
+        && !session.meddled
         // A Close or Cancel whose answer was lost may have ended it.
         && !session.closing
         && session.told.is_some()

@@ -100,8 +100,6 @@ pub struct Rule {
     many: &'static str,
     /// It is told once in a session, since every packet of a peer breaks it alike.
     pub once: bool,
-    /// Why nobody checks it, if nobody does.
-    pub unchecked: Option<&'static str>,
 }
 
 impl Rule {
@@ -136,13 +134,6 @@ impl Rule {
     pub(super) const fn once(self) -> Self {
         Self { once: true, ..self }
     }
-
-    pub(super) const fn unchecked(self, why: &'static str) -> Self {
-        Self {
-            unchecked: Some(why),
-            ..self
-        }
-    }
 }
 
 /// Makes a row with one level in all profiles.
@@ -164,7 +155,6 @@ pub(super) const fn rule(
         says,
         many,
         once: false,
-        unchecked: None,
     }
 }
 

@@ -32,6 +32,8 @@ pub(super) struct Session {
     pub(super) fallback: Option<Duration>,
     /// No Fragment since Create-Session.
     pub(super) fresh: bool,
+    /// The proxy answered in it: what the server said and did from then on may follow from that.
+    pub(super) meddled: bool,
     /// The offset that the server told last, and on which connection.
     pub(super) told: Option<u64>,
     pub(super) told_on: u32,
@@ -144,6 +146,7 @@ impl Session {
     pub(super) fn upload(&mut self, view: &View<'_>) {
         let facts = view.facts;
         self.conn = facts.conn;
+        self.meddled |= facts.ours;
         let answered = facts.response.is_some_and(|r| r.cut == super::Cut::No);
         self.answered = answered;
         self.dropped = facts.response.is_some_and(|r| answered && closes(r.head));
@@ -237,6 +240,7 @@ impl Session {
             previous: self.previous,
             known: true,
             touched: self.touched,
+            meddled: view.facts.ours,
             ..Self::default()
         };
     }

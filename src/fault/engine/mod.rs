@@ -179,6 +179,15 @@ impl Engine {
         verdict
     }
 
+    /// Takes note of what the client of a moment's request is told instead of what was decided: an operator
+    /// has another answer sent.
+    pub fn heard(&mut self, moment: &Moment<'_>, answer: &[u8]) {
+        let scene = Scene::new(moment);
+        if let Some(heard) = told::instead(&scene, answer) {
+            self.keys.heard(scene.subject(), heard);
+        }
+    }
+
     /// Lets the names of keys learn from the moment.
     fn take_note(&mut self, scene: &Scene<'_>) {
         let subject = scene.subject();

@@ -76,7 +76,7 @@ impl<'m> Scene<'m> {
             packet,
             status: response_head.and_then(Head::status),
             range: range(request.as_ref(), ack.as_ref()),
-            received: ack.as_ref().and_then(|ack| ack.received),
+            received: ack.as_ref().and_then(|ack| ack.received).into(),
             session_id: request
                 .as_ref()
                 .and_then(|request| request.session_id.as_deref())
@@ -264,6 +264,7 @@ fn connection(moment: &Moment<'_>) -> Connection {
         to_server: 0,
         to_client: 0,
         joined: false,
+        tls: moment.client.tls,
     }
 }
 

@@ -41,6 +41,12 @@ pub(super) fn heard(scene: &Scene<'_>, steps: &[Step]) -> Option<Heard> {
     heard
 }
 
+/// Tells what the client of an upload hears when it is sent this answer.
+pub(super) fn instead(scene: &Scene<'_>, answer: &[u8]) -> Option<Heard> {
+    scene.request.as_ref().filter(|request| request.upload)?;
+    written(answer)
+}
+
 /// Reads an answer of ours.
 fn written(bytes: &[u8]) -> Option<Heard> {
     let mut items = Vec::new();

@@ -13,6 +13,7 @@ form! {
     /// Rules of bitstap: what is to go wrong, when, and how often.
     RulesForm {
         /// Version of this form; 1.
+        #[schemars(extend("enum" = [1]))]
         version: u64,
         /// What chance is drawn from; the same seed repeats a run. The command line has the last word.
         seed: u64,
@@ -34,6 +35,7 @@ form! {
         /// Which of the matches may fire; left out: all.
         count: CountForm,
         /// Probability of firing at each counted match, 0 to 1; 1 if left out.
+        #[schemars(extend("minimum" = 0, "maximum" = 1))]
         chance: f64,
         /// Bounds the rule in time since the start of the run.
         during: DuringForm,
@@ -58,8 +60,10 @@ form! {
         /// So many matches pass first; 0 if left out.
         skip: u64,
         /// So many fire at most; left out: without limit.
+        #[schemars(extend("minimum" = 1))]
         times: u64,
         /// Each so-manieth fires; 1 if left out.
+        #[schemars(extend("minimum" = 1))]
         every: u64,
     }
 }
@@ -83,6 +87,7 @@ form! {
         /// Before this byte of the content, from 0.
         body: Size,
         /// After this part of the content, 0 to 100.
+        #[schemars(extend("minimum" = 0, "maximum" = 100))]
         percent: f64,
     }
 }
@@ -208,10 +213,12 @@ form! {
     /// Changes to a head: what is there is replaced in place, what is not is added at the end.
     SetForm {
         /// Status of a response, 100 to 999.
+        #[schemars(extend("minimum" = 100, "maximum" = 999))]
         status: u64,
         /// Reason behind the status.
         reason: String,
         /// HTTP version of the start line: "1.0" or "1.1".
+        #[schemars(extend("enum" = ["1.0", "1.1"]))]
         version: String,
         /// Header fields by name.
         headers: Headers,
@@ -238,6 +245,7 @@ form! {
         /// So many bytes from the place on; 1 if left out.
         bytes: Size,
         /// So many bits in each of them, 1 to 8; 1 if left out.
+        #[schemars(extend("minimum" = 1, "maximum" = 8))]
         bits: u64,
     }
 }
@@ -255,6 +263,7 @@ form! {
     #[schemars(extend("required" = ["status"]))]
     RespondForm {
         /// Status, 200 to 999.
+        #[schemars(extend("minimum" = 200, "maximum" = 999))]
         status: u64,
         /// Reason behind the status; the usual one if left out.
         reason: String,
@@ -285,6 +294,7 @@ form! {
     /// How often a message is sent again.
     DuplicateForm {
         /// So many times more; 1 if left out.
+        #[schemars(extend("minimum" = 1, "maximum" = 1000))]
         times: u64,
     }
 }

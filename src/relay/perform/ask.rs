@@ -112,6 +112,38 @@ impl<F: Stream, C: Stream, D: Dial> Flow<'_, F, C, D> {
         Decided::of(passage, verdict)
     }
 
+    /// Tells the board that the operator has the client get this answer.
+    pub(super) fn answers(&self, answer: &[u8]) {
+        let exchange = self.passage.exchange;
+        let asked = self.link.ruled(|ruled| {
+            let deal = ruled.deal(exchange);
+            deal.map(|deal| (deal.request.clone(), deal.framing))
+        });
+        let request = asked.as_ref().map(|(head, framing)| (head, *framing));
+        let moment = self.moment(Stage::RequestHead, exchange, request, None);
+        self.link.desk.board.heard(&moment, answer);
+    }
+
+    /// Describes the moment to whoever decides.
+    fn moment<'m>(
+        &self,
+        stage: Stage,
+        exchange: Option<u64>,
+        request: Option<(&'m Head, Framing)>,
+        response: Option<(&'m Head, Framing)>,
+    ) -> Moment<'m> {
+        let desk = self.link.desk;
+        Moment {
+            at: tap::now().saturating_duration_since(desk.start),
+            conn: desk.conn,
+            client: desk.client,
+            stage,
+            exchange,
+            request,
+            response,
+        }
+    }
+
     /// Asks the board, unless a part of the head has gone already.
     pub(super) fn decide(
         &self,
@@ -125,15 +157,8 @@ impl<F: Stream, C: Stream, D: Dial> Flow<'_, F, C, D> {
         if !fresh || desk.board.is_idle() {
             return Verdict::default();
         }
-        let (mut verdict, stops) = desk.board.decide(&Moment {
-            at: tap::now().saturating_duration_since(desk.start),
-            conn: desk.conn,
-            client: desk.client,
-            stage,
-            exchange,
-            request,
-            response,
-        });
+        let moment = self.moment(stage, exchange, request, response);
+        let (mut verdict, stops) = desk.board.decide(&moment);
         if stops {
             verdict.steps.insert(
                 0,

@@ -16,7 +16,7 @@ use super::{Lost, Sending, Stop, ends};
 use crate::event::{Close, Fact, Leg};
 use crate::fault::rule::Way;
 use crate::fault::verdict::Deed;
-use crate::fault::{Held, Release, Stage, Step};
+use crate::fault::{Held, Place, Release, Stage, Step};
 use crate::relay::dial::Dial;
 use crate::relay::intake::{Intake, Run};
 use crate::relay::state::{Over, Side, at};
@@ -39,6 +39,13 @@ impl<F: Stream, C: Stream, D: Dial> Flow<'_, F, C, D> {
             Deed::Note(text) => self.note(text).await,
             Deed::Respond(bytes) => self.respond(bytes, format!("rule {}", step.rule)).await?,
             Deed::Reset(_) | Deed::Close(_) => {
+                if let Place::Body(at) = step.place {
+                    let rule = &step.rule;
+                    self.note(format!(
+                        "The connection ends before byte {at} of the content: rule {rule}."
+                    ))
+                    .await;
+                }
                 if let Some(over) = ends::over(&step.deed) {
                     return Err(Stop::End(over));
                 }
@@ -185,11 +192,15 @@ impl<F: Stream, C: Stream, D: Dial> Flow<'_, F, C, D> {
             None => ("Went on by itself: the time to hold it was over.", None),
             Some(Release::Pass) => ("Released by the operator.", None),
             Some(Release::Replace(head)) => {
+                if !self.is_to_server() {
+                    self.answers(&head);
+                }
                 self.passage.replaced = Some(head);
                 ("Released by the operator, with another head.", None)
             }
             Some(Release::Respond(bytes)) => {
                 self.note("Answered by the operator.".to_owned()).await;
+                self.answers(&bytes);
                 let why = "the operator says so".to_owned();
                 return self.respond(bytes, why).await;
             }

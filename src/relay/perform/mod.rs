@@ -27,6 +27,7 @@ mod connect;
 mod deed;
 mod ends;
 mod flow;
+mod onward;
 pub(super) mod pace;
 pub(super) mod part;
 mod passage;

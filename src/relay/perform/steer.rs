@@ -13,36 +13,35 @@ use super::{Ruled, Stop};
 use crate::bits::header;
 use crate::bits::packet::{self, Packet};
 use crate::event::{Close, Direction, Fact, LeakFact, Leg, Note, RewriteFact};
-use crate::relay::credentials::Credentials;
 use crate::relay::dial::Dial;
-use crate::relay::rewrite::{self, Asked, Change, Form, HostField, Lead, Leaks, Manner};
-use crate::relay::routes::{Steering, Wanted};
+use crate::relay::rewrite::{self, Asked, Change, HostField, Lead, Leaks};
+use crate::relay::routes::Steering;
 use crate::relay::state::Over;
 use crate::relay::stream::Stream;
-use crate::relay::{Upstream, answer, destination, forward, tap};
+use crate::relay::{Upstream, destination, tap};
 use crate::timeline::place;
 use crate::wire::{self, Head};
 
 /// What is to be done to one head so that its client stays.
 #[derive(Debug, Default)]
 pub(super) struct Steered {
-    changes: Vec<Change>,
-    leads: Vec<Lead>,
+    pub(super) changes: Vec<Change>,
+    pub(super) leads: Vec<Lead>,
     /// The request goes there; `None`: to the upstream.
-    target: Option<Upstream>,
+    pub(super) target: Option<Upstream>,
     /// The connection leads to another server than the one that the request is for.
-    misplaced: bool,
+    pub(super) misplaced: bool,
     /// It asks for a tunnel, which is opened only where a connection begins.
-    connects: bool,
+    pub(super) connects: bool,
     /// The request goes nowhere: what its client is answered, and why.
     pub(super) refusal: Option<(Bytes, String)>,
     /// The session that the response tells to go on elsewhere, and after how long without it the client
     /// returns.
-    session: Option<String>,
-    fallback: Option<std::time::Duration>,
+    pub(super) session: Option<String>,
+    pub(super) fallback: Option<std::time::Duration>,
     /// The session is over with this response.
-    over: Option<String>,
-    hint: Option<String>,
+    pub(super) over: Option<String>,
+    pub(super) hint: Option<String>,
 }
 
 impl Steered {
@@ -58,15 +57,15 @@ impl Steered {
 }
 
 /// A request as the answer to it needs it.
-struct Request {
+pub(super) struct Request {
     asked: Option<Asked>,
-    path: String,
-    session: Option<String>,
-    packet: Option<Packet>,
+    pub(super) path: String,
+    pub(super) session: Option<String>,
+    pub(super) packet: Option<Packet>,
 }
 
 impl<F: Stream, C: Stream, D: Dial> Flow<'_, F, C, D> {
-    fn steering(&self) -> Option<&Steering> {
+    pub(super) fn steering(&self) -> Option<&Steering> {
         let steering = self.link.state.config.steering.as_deref();
         steering.filter(|steering| !steering.is_idle())
     }
@@ -85,96 +84,6 @@ impl<F: Stream, C: Stream, D: Dial> Flow<'_, F, C, D> {
             Some(steering) if steers => self.steer_response(steering, exchange, head),
             _ => Steered::default(),
         }
-    }
-
-    fn steer_request(&self, head: &Head) -> Steered {
-        let (config, approach) = (&self.link.state.config, &self.link.desk.approach);
-        let is_forward = destination::is_forward(config, approach, head);
-        if let Some(refusal) = self.refuse(head, is_forward) {
-            return Steered {
-                refusal: Some(refusal),
-                ..Steered::default()
-            };
-        }
-        if config.forward.is_some()
-            && approach.tunnel.is_none()
-            && head.method() == Some(b"CONNECT")
-        {
-            return Steered {
-                connects: true,
-                ..Steered::default()
-            };
-        }
-        // A client of a forward proxy follows every field by itself, through the proxy.
-        let led = self.led(head).filter(|_| !is_forward);
-        let to = match led.map_or_else(|| destination::of(config, approach, head), Ok) {
-            Ok(to) => to,
-            Err(nowhere) => {
-                let head_only = head.method() == Some(b"HEAD");
-                return Steered {
-                    refusal: Some(forward::lost(config, &nowhere, head_only)),
-                    ..Steered::default()
-                };
-            }
-        };
-        let steering = self.steering();
-        let leaks = steering.map_or(Leaks::Pass, |steering| steering.leaks);
-        // In a tunnel of the proxy behind nobody but the server listens.
-        let tunnelled = to.tls || self.link.desk.target.is_some();
-        let via = config.via.as_ref().filter(|_| !tunnelled);
-        let credentials = via
-            .and_then(|via| via.credentials.as_ref())
-            .map(Credentials::basic);
-        let guarded = (config.forward.as_ref()).is_some_and(|it| it.credentials.is_some());
-        let manner = Manner {
-            form: match via {
-                Some(_) => Form::Absolute,
-                None if is_forward || leaks == Leaks::Rewrite => Form::Origin,
-                None => Form::AsSent,
-            },
-            host: steering.map_or(&HostField::Keep, |steering| &steering.host),
-            // Where nobody has to log in here, a client's credentials are for the proxy behind.
-            ends_here: is_forward && approach.tunnel.is_none() && (via.is_none() || guarded),
-            credentials: credentials.as_deref(),
-        };
-        Steered {
-            misplaced: self.is_misplaced(&to),
-            changes: rewrite::request(head, &manner, &to),
-            target: Some(to).filter(|to| config.upstream.as_ref() != Some(to)),
-            ..Steered::default()
-        }
-    }
-
-    /// Returns the server that a rewritten field led the client to.
-    fn led(&self, head: &Head) -> Option<Upstream> {
-        let steering = self.steering().filter(|steering| steering.remembers())?;
-        let request = self.read(head);
-        let wanted = Wanted {
-            client: self.link.desk.client.address.ip(),
-            session: request.session.as_deref(),
-            path: &request.path,
-            is_ping: request.packet == Some(Packet::Ping),
-        };
-        steering.find(wanted, tap::now())
-    }
-
-    /// Says why a forward proxy does not take a request, if it does not.
-    fn refuse(&self, head: &Head, is_forward: bool) -> Option<(Bytes, String)> {
-        let forward = self.link.state.config.forward.as_ref()?;
-        let approach = &self.link.desk.approach;
-        if approach.tunnel.is_some() {
-            return None;
-        }
-        if is_forward && !forward.admits(head) {
-            let answer = answer::unadmitted(head.method() == Some(b"HEAD"));
-            return Some((answer, "the client may not use the proxy".to_owned()));
-        }
-        if head.method() == Some(b"CONNECT") && approach.secure {
-            let text = "a tunnel is not opened inside of TLS with the proxy";
-            let answer = answer::refusal(501, "Not Implemented", &format!("{text}."), false);
-            return Some((answer, text.to_owned()));
-        }
-        None
     }
 
     fn steer_response(&self, steering: &Steering, number: Option<u64>, head: &Head) -> Steered {
@@ -242,7 +151,7 @@ impl<F: Stream, C: Stream, D: Dial> Flow<'_, F, C, D> {
         steered
     }
 
-    fn read(&self, head: &Head) -> Request {
+    pub(super) fn read(&self, head: &Head) -> Request {
         let approach = &self.link.desk.approach;
         let target = String::from_utf8_lossy(head.target().unwrap_or_default());
         let request = packet::read_request(head);
@@ -255,7 +164,7 @@ impl<F: Stream, C: Stream, D: Dial> Flow<'_, F, C, D> {
     }
 
     /// Tells whether the connection leads to another server than `to`.
-    fn is_misplaced(&self, to: &Upstream) -> bool {
+    pub(super) fn is_misplaced(&self, to: &Upstream) -> bool {
         self.link.upstream.get().is_some() && Some(to) != self.beyond().as_ref()
     }
 

@@ -61,6 +61,7 @@ pub(super) fn broken(error: &Error, peer: &str) -> String {
         Error::PeerIncompatible(Cannot::NoCipherSuitesInCommon | Cannot::NoKxGroupsInCommon) => {
             format!("the {peer} has no cipher suite or key exchange in common with us")
         }
+        Error::NoCertificatesPresented => format!("the {peer} sent no certificate"),
         Error::PeerIncompatible(why) => format!("the {peer} is not compatible with us: {why:?}"),
         Error::NoApplicationProtocol => {
             format!("the {peer} wants another protocol than HTTP/1.1 (ALPN)")

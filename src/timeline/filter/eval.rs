@@ -378,7 +378,7 @@ fn read_exchange(id: Id, exchange: &Exchange) -> Option<Found<'_>> {
         Id::BitsRangeStart => number(exchange.range?.first),
         Id::BitsRangeEnd => number(exchange.range?.last),
         Id::BitsTotal => number(exchange.range?.total?),
-        Id::BitsReceived => number(exchange.received?),
+        Id::BitsReceived => number(exchange.received.get()?),
         Id::BitsError => Some(Found::Code(exchange.error?.code)),
         Id::BitsErrorName => Some(Found::Owned(error_name(exchange.error?.code))),
         Id::BitsErrorContext => number(exchange.error?.context?.into()),

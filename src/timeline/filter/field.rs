@@ -321,7 +321,7 @@ static FIELDS: [FieldInfo; 45] = [
     row(Id::Size, "size", Kind::Size, "content bytes of request and response together", "size > 1MiB"),
     row(Id::Rate, "rate", Kind::Rate, "size over time.total, once the exchange has ended", "rate < 64KiB/s"),
     row(Id::Outcome, "outcome", Kind::Choice(OUTCOMES), "how the exchange came out", "outcome in {no-response, cut-response}"),
-    row(Id::Problem, "problem", Kind::Flag, "a failure status, an error code or a broken outcome", "problem"),
+    row(Id::Problem, "problem", Kind::Flag, "a failure status, an error code or a broken outcome; a leg of a login that goes on is none", "problem"),
     row(Id::Session, "session", Kind::Number, "number of the session", "session == 2"),
     row(Id::SessionState, "session.state", Kind::Choice(STATES), "where the session stands", "session.state == failed"),
     row(Id::SessionKind, "session.kind", Kind::Choice(KINDS), "what the session transfers", "session.kind == download"),

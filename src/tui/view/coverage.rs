@@ -22,7 +22,9 @@ use super::paint::{Align, Pen, pane};
 use crate::timeline::coverage::Cell;
 
 /// Every cell's sign, what it means, and how it is said.
-const LEGEND: [(Cell, &str, &str, Role); 5] = [
+type Legend = &'static [(Cell, &'static str, &'static str, Role)];
+
+const UPLOAD: Legend = &[
     (Cell::Acked, "=", "acknowledged", Role::Good),
     (Cell::Resent, "+", "sent twice", Role::Warning),
     (Cell::Sent, ">", "not acknowledged", Role::Live),
@@ -30,8 +32,23 @@ const LEGEND: [(Cell, &str, &str, Role); 5] = [
     (Cell::NotYet, ".", "not yet", Role::Dim),
 ];
 
-fn legend(cell: Cell) -> (&'static str, &'static str, Role) {
-    let row = LEGEND.iter().find(|row| row.0 == cell);
+const DOWNLOAD: Legend = &[
+    (Cell::Acked, "=", "arrived", Role::Good),
+    (Cell::Resent, "+", "came twice", Role::Warning),
+    (Cell::Sent, ">", "arrived in part", Role::Live),
+    (Cell::NotYet, ".", "not here", Role::Dim),
+];
+
+fn legend(model: &Model) -> Legend {
+    if model.cover.coverage.is_download() {
+        DOWNLOAD
+    } else {
+        UPLOAD
+    }
+}
+
+fn sign(legend: Legend, cell: Cell) -> (&'static str, &'static str, Role) {
+    let row = legend.iter().find(|row| row.0 == cell);
     row.map_or(("?", "", Role::Dim), |row| (row.1, row.2, row.3))
 }
 
@@ -56,6 +73,7 @@ pub(super) fn draw(buf: &mut Buffer, area: Rect, model: &Model, rows: &dyn Rows)
         say(buf, "No byte of a file has passed.", Role::Dim);
         return;
     }
+    let legend = legend(model);
     let size = cover.coverage.size();
     say(buf, "0", Role::Dim);
     let mut pen = Pen::new(buf, inner, 0, look);
@@ -75,7 +93,7 @@ pub(super) fn draw(buf: &mut Buffer, area: Rect, model: &Model, rows: &dyn Rows)
     let mut pen = Pen::new(buf, inner, 1, look);
     pen.skip(1);
     for cell in 0..cover.cells {
-        let (sign, _, role) = legend(cover.coverage.cell(&cover.part(cell)));
+        let (sign, _, role) = sign(legend, cover.coverage.cell(&cover.part(cell)));
         pen.text(sign, role);
     }
     let mut pen = Pen::new(buf, inner, 2, look);
@@ -83,7 +101,7 @@ pub(super) fn draw(buf: &mut Buffer, area: Rect, model: &Model, rows: &dyn Rows)
     pen.text("^", Role::Key);
     line = 3;
     let part = cover.part(cover.at);
-    let (_, means, role) = legend(cover.coverage.cell(&part));
+    let (_, means, role) = sign(legend, cover.coverage.cell(&part));
     let mut say = |text: &str, role: Role| {
         let mut pen = Pen::new(buf, inner, line, look);
         pen.skip(1);
@@ -94,19 +112,24 @@ pub(super) fn draw(buf: &mut Buffer, area: Rect, model: &Model, rows: &dyn Rows)
     say(&carriers(model), Role::Text);
     say("", Role::Text);
     let coverage = &cover.coverage;
+    let [acked, resent, missing] = if coverage.is_download() {
+        ["arrived", "came twice", "not here"]
+    } else {
+        ["acknowledged", "sent twice", "not acknowledged"]
+    };
     for (what, runs) in [
-        ("acknowledged", coverage.acked()),
-        ("sent twice", coverage.resent()),
+        (acked, coverage.acked()),
+        (resent, coverage.resent()),
         ("taken back by the server", coverage.rewound()),
         ("never seen", coverage.holes()),
-        ("not acknowledged", coverage.missing()),
+        (missing, coverage.missing()),
     ] {
         if !runs.is_empty() {
             say(&format!("{what}: {}", listed(&runs)), Role::Text);
         }
     }
     say("", Role::Text);
-    let signs: Vec<String> = LEGEND
+    let signs: Vec<String> = legend
         .iter()
         .map(|(_, sign, means, _)| format!("{sign} {means}"))
         .collect();

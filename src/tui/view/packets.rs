@@ -185,6 +185,7 @@ fn packet_row(mut pen: Pen<'_>, model: &Model, rows: &dyn Rows, exchange: &Excha
         pen.skip(1);
         let next = exchange
             .received
+            .get()
             .map_or_else(|| "-".to_owned(), text::short);
         pen.cell(6, &next, Role::Text, Align::Right);
         pen.skip(1);
@@ -201,18 +202,16 @@ fn packet_row(mut pen: Pen<'_>, model: &Model, rows: &dyn Rows, exchange: &Excha
             Some(session) if url < URL => &session.name,
             _ => &exchange.url,
         };
-        match annotation.filter(|annotation| !annotation.comment.is_empty()) {
-            Some(annotation) => {
-                let text = format!("\"{}\" {text}", annotation.comment);
-                pen.cell(url, &text, Role::Warning, Align::Left);
-            }
-            None => {
-                // Where the column of ranges has no room for it.
-                let login = exchange.range.map_or("", |_| login(exchange, ""));
-                let blank = if login.is_empty() { "" } else { " " };
-                let text = format!("{login}{blank}{text}");
-                pen.cell(url, &text, Role::Dim, Align::Left);
-            }
+        let comment = annotation.filter(|annotation| !annotation.comment.is_empty());
+        if let Some(annotation) = comment {
+            let text = format!("\"{}\" {text}", annotation.comment);
+            pen.cell(url, &text, Role::Warning, Align::Left);
+        } else {
+            // Where the column of ranges has no room for it.
+            let login = exchange.range.map_or("", |_| login(exchange, ""));
+            let blank = if login.is_empty() { "" } else { " " };
+            let text = format!("{login}{blank}{text}");
+            pen.cell(url, &text, Role::Dim, Align::Left);
         }
     }
 }

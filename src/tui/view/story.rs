@@ -13,9 +13,9 @@ use super::super::text::{long, span};
 use super::super::theme::{Role, signs};
 use super::detail::paragraph;
 use super::sessions::state;
-use crate::bits::{Packet, hresult};
+use crate::bits::{Auth, Packet, hresult};
 use crate::report::login;
-use crate::timeline::{Annotation, Exchange, Outcome, Session, WireError};
+use crate::timeline::{Annotation, Exchange, Outcome, Session, SessionKind, WireError};
 
 /// Sentences of a session's story that are shown at most; a hostile session could have any number.
 const SENTENCES: usize = 2000;
@@ -115,12 +115,17 @@ fn sentence(exchange: &Exchange) -> String {
             range.last,
             long(count)
         );
+        let more = exchange.parts.len().saturating_sub(1);
+        if more > 0 {
+            let s = if more == 1 { "" } else { "s" };
+            let _ = write!(text, " and {more} more range{s}");
+        }
         if let Some(total) = range.total {
             let _ = write!(text, " of {total}");
         }
     }
     text.push_str(&answer(exchange));
-    if let Some(received) = exchange.received {
+    if let Some(received) = exchange.received.get() {
         let _ = write!(text, " The next byte wanted is {received}.");
     }
     text
@@ -182,7 +187,8 @@ fn next(exchange: &Exchange) -> Option<&'static str> {
         (!next.is_empty()).then_some(next)
     };
     let error = exchange.error.filter(|error| error.code != 0);
-    let status = exchange.status.filter(|status| *status >= 400);
+    let goes_on = exchange.auth.is_some_and(Auth::goes_on);
+    let status = exchange.status.filter(|status| *status >= 400 && !goes_on);
     error
         .and_then(|error| said(error.code))
         .or_else(|| said(0x8019_0000 | u32::from(status?)))
@@ -198,12 +204,13 @@ fn about_session(out: &mut Vec<Line<'static>>, model: &Model, session: &Session,
         session.name,
         long(session.acknowledged)
     );
-    match session.total {
-        Some(total) => {
-            let _ = write!(text, " of {} acknowledged", long(total));
-        }
-        None => text.push_str(" acknowledged"),
+    if let Some(total) = session.total {
+        let _ = write!(text, " of {}", long(total));
     }
+    text.push_str(match session.kind {
+        SessionKind::Download => " arrived",
+        _ => " acknowledged",
+    });
     for (count, what) in [
         (session.restarts, "restart"),
         (session.rewinds, "rewind"),

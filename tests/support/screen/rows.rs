@@ -208,7 +208,7 @@ pub fn exchange(no: u32, session: u32, packet: Packet, at: u64) -> Exchange {
         packet: Some(packet),
         status: Some(200),
         range: None,
-        received: None,
+        received: None.into(),
         session_id: None,
         error: None,
         auth: None,
@@ -262,7 +262,7 @@ fn fragment(no: u32, session: u32, at: u64, first: u64, last: u64, total: u64) -
             last,
             total: Some(total),
         }),
-        received: Some(last + 1),
+        received: Some(last + 1).into(),
         request: Some(message(no, Direction::ToServer, count)),
         ..exchange(no, session, Packet::Fragment, at)
     }
@@ -297,7 +297,7 @@ fn story_exchanges() -> Vec<Exchange> {
     }
     exchanges.push(Exchange {
         status: Some(500),
-        received: None,
+        received: None.into(),
         error: Some(WireError {
             code: 0x8020_001F,
             context: Some(5),
@@ -313,7 +313,7 @@ fn story_exchanges() -> Vec<Exchange> {
     exchanges.push(exchange(9, 1, Packet::CreateSession, 45_200));
     let mut sending = Exchange {
         status: None,
-        received: None,
+        received: None.into(),
         outcome: Outcome::InFlight,
         response: None,
         times: Times {
@@ -403,6 +403,7 @@ fn story_connection() -> Connection {
         to_server: 18 * MIB,
         to_client: 4_900,
         joined: false,
+        tls: false,
     }
 }
 
