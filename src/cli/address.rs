@@ -108,16 +108,9 @@ fn decoded(text: &str) -> String {
     while let Some((&byte, after)) = rest.split_first() {
         let pair = after.get(..2).and_then(|pair| str::from_utf8(pair).ok());
         let code = pair.and_then(|pair| u8::from_str_radix(pair, 16).ok());
-        match code.filter(|_| byte == b'%') {
-            Some(code) => {
-                bytes.push(code);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            None => {
-                bytes.push(byte);
-                rest = after;
-            }
-        }
+        let code = code.filter(|_| byte == b'%');
+        bytes.push(code.unwrap_or(byte));
+        rest = code.and_then(|_| after.get(2..)).unwrap_or(after);
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }

@@ -7,7 +7,7 @@
 use super::body::Answering;
 use super::chunk::{Chunks, Part};
 use super::item::{Ending, Item, Malformed, Stream};
-use super::scan::HeadScan;
+use super::scan::{HeadScan, Place};
 use super::stray::StraySearch;
 
 /// The decoder of one direction.
@@ -48,7 +48,7 @@ impl Decoder {
     pub fn new(stream: Stream) -> Self {
         Self {
             stream,
-            state: State::Head(HeadScan::due(true)),
+            state: State::Head(HeadScan::due(Place::First)),
             offset: 0,
             pending: Vec::new(),
             answering: Answering::Ordinary,
@@ -154,7 +154,7 @@ impl Decoder {
     /// Ends the message in progress.
     pub(super) fn end(&mut self, offset: u64, ending: Ending, items: &mut Vec<Item>) {
         items.push(Item::End { offset, ending });
-        self.state = self.between(State::Head(HeadScan::due(false)));
+        self.state = self.between(State::Head(HeadScan::due(Place::Next)));
     }
 
     /// Returns the state `next` between two messages, or that nothing is read any more.
@@ -265,7 +265,7 @@ impl Decoder {
     /// RFC 9110 §9.3.6
     pub(super) fn tunnel(&mut self, items: &mut Vec<Item>) {
         match &mut self.state {
-            State::Head(scan) if !scan.begun => *scan = HeadScan::tunnel(),
+            State::Head(scan) if !scan.begun => *scan = HeadScan::due(Place::Tunnel),
             State::Stray(_) => self.retire(items),
             _ => {}
         }
@@ -273,7 +273,7 @@ impl Decoder {
 
     /// Tells whether a tunnel has begun, and nothing that is certain to be HTTP in it.
     pub(super) fn is_tunnel(&self) -> bool {
-        matches!(&self.state, State::Head(scan) if scan.tunnel && !scan.begun)
+        matches!(&self.state, State::Head(scan) if scan.place == Place::Tunnel && !scan.begun)
     }
 
     /// Ends a body that has no length, because the peer has begun the next message. The same for a

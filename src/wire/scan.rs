@@ -13,13 +13,22 @@ use super::start::{
 /// A head with more bytes than this is not kept.
 pub(super) const HEAD_MAX: usize = 1 << 20;
 
+/// Where in its stream a message is due: what is no start line means something else at each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Place {
+    /// No message came before: it is another protocol.
+    First,
+    /// After another message: it is stray.
+    #[default]
+    Next,
+    /// A tunnel begins: it is what the tunnel is for.
+    Tunnel,
+}
+
 /// Where the search for the end of a head stands.
 #[derive(Debug, Default)]
 pub(super) struct HeadScan {
-    /// No message came before: what is no start line is another protocol.
-    pub(super) first: bool,
-    /// A tunnel begins here: what is no start line is what the tunnel is for.
-    pub(super) tunnel: bool,
+    pub(super) place: Place,
     /// It is certain that a message has begun.
     pub(super) begun: bool,
     started: bool,
@@ -48,17 +57,9 @@ pub(super) enum Step {
 
 impl HeadScan {
     /// Starts the search where a message is due.
-    pub(super) fn due(first: bool) -> Self {
+    pub(super) fn due(place: Place) -> Self {
         Self {
-            first,
-            ..Self::default()
-        }
-    }
-
-    /// Starts the search where a tunnel begins, in which HTTP may be spoken or anything else.
-    pub(super) fn tunnel() -> Self {
-        Self {
-            tunnel: true,
+            place,
             ..Self::default()
         }
     }
@@ -104,7 +105,9 @@ impl HeadScan {
             return Some(Step::TooLong);
         }
         let line = strip_end(buffer.get(..end)?);
-        let simple = self.first && stream == Stream::Requests && simple_request(line).is_some();
+        let simple = self.place == Place::First
+            && stream == Stream::Requests
+            && simple_request(line).is_some();
         let known = match stream {
             Stream::Requests => simple || request_line(line).is_some(),
             Stream::Responses => status_line(line).is_some(),

@@ -9,7 +9,7 @@ use super::chunk::Chunks;
 use super::decoder::{Decoder, State};
 use super::item::{Ending, Item, Malformed};
 use super::parse::parse;
-use super::scan::{HeadScan, Step};
+use super::scan::{HeadScan, Place, Step};
 use super::stray::{Found, StraySearch};
 use super::{Framing, Head};
 
@@ -67,13 +67,13 @@ impl Decoder {
                         items.push(Item::Stray { offset, len });
                         return (done.saturating_add(length), false);
                     }
-                    Step::NoStart if scan.tunnel => {
+                    Step::NoStart if scan.place == Place::Tunnel => {
                         let len = rest.len() as u64;
                         items.push(Item::Opaque { offset, len });
                         self.state = State::Opaque;
                         return (buffer.len(), false);
                     }
-                    Step::NoStart if scan.first => {
+                    Step::NoStart if scan.place == Place::First => {
                         self.blind(offset, Malformed::NotHttp, rest.len(), items);
                         return (buffer.len(), false);
                     }
@@ -101,7 +101,7 @@ impl Decoder {
                             what,
                         });
                         items.push(Item::Stray { offset, len });
-                        self.state = self.between(State::Head(HeadScan::due(false)));
+                        self.state = self.between(State::Head(HeadScan::due(Place::Next)));
                         done = done.saturating_add(length);
                         if !self.is_opaque() {
                             return (done, false);
@@ -123,7 +123,7 @@ impl Decoder {
                         items.push(Item::Stray { offset, len });
                     }
                     if !more {
-                        self.state = State::Head(HeadScan::due(false));
+                        self.state = State::Head(HeadScan::due(Place::Next));
                     }
                     return (done.saturating_add(length), more);
                 }

@@ -105,7 +105,7 @@ impl<F: Stream, C: Stream, D: Dial> Flow<'_, F, C, D> {
         let Some(request) = self.link.ruled(request) else {
             return steered;
         };
-        if destination::is_forward(&self.link.state.config, &self.link.desk.approach, &request) {
+        if destination::is_forward(self.link.state.config, &self.link.desk.approach, &request) {
             return steered;
         }
         let request = self.read(&request);
