@@ -134,6 +134,21 @@ fn a_download_counts_what_arrived() {
 }
 
 #[test]
+fn what_arrived_of_a_reply_is_told_apart() {
+    let mut get = fragment(2, 0, 29, 0, (206, None));
+    get.packet = Some(Packet::Get);
+    if let Some(response) = &mut get.response {
+        response.body = 30;
+    }
+    let coverage = of(&[fragment(1, 0, 99, 100, (200, Some(100))), get]);
+    assert_eq!(coverage.reply(), [0..30]);
+    assert_eq!(
+        (coverage.acked(), coverage.sent()),
+        (vec![0..100], vec![0..100])
+    );
+}
+
+#[test]
 fn ranges_beyond_all_numbers_are_survived() {
     let rows = [
         fragment(1, u64::MAX - 1, u64::MAX, u64::MAX, (200, Some(u64::MAX))),

@@ -427,7 +427,10 @@ fn a_notification_is_told_of_its_upload_by_url_by_id_or_by_path() {
             .say("< HTTP/1.1 200 OK\n< Content-Length: 0\n<\n")
             .timeline();
         let row = &timeline.exchanges()[1];
-        assert_eq!(row.packet.map(|packet| packet.name()), Some("Notification"));
+        assert_eq!(
+            row.packet.map(bitstap::bits::Packet::name),
+            Some("Notification")
+        );
         assert_eq!(row.session, expected, "{fields}");
         let told = "The server told its application at app/app of the upload; it answered 200.";
         let story = timeline.sessions()[0].story.last().map(String::as_str);

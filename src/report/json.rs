@@ -155,6 +155,7 @@ pub fn session(timeline: &Timeline, session: &Session, start_ns: u64) -> String 
         rewound: pairs(coverage.rewound()),
         missing: pairs(coverage.missing()),
         never_seen: pairs(coverage.holes()),
+        reply: pairs(coverage.reply()),
     };
     line(&session_line(session, start_ns, coverage))
 }
@@ -349,6 +350,8 @@ struct CoverageObject {
     rewound: Vec<[u64; 2]>,
     missing: Vec<[u64; 2]>,
     never_seen: Vec<[u64; 2]>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    reply: Vec<[u64; 2]>,
 }
 
 #[derive(Serialize)]

@@ -21,6 +21,7 @@ pub struct Coverage {
     acked: Runs,
     resent: Runs,
     rewound: Runs,
+    reply: Runs,
 }
 
 impl Coverage {
@@ -71,6 +72,11 @@ impl Coverage {
     /// Returns what the server took back after it had acknowledged it.
     pub fn rewound(&self) -> Vec<Range<u64>> {
         self.rewound.within(0, u64::MAX).collect()
+    }
+
+    /// Returns what arrived of the reply of an upload-reply.
+    pub fn reply(&self) -> Vec<Range<u64>> {
+        self.reply.within(0, u64::MAX).collect()
     }
 
     /// Returns what is not acknowledged, up to the end of the file where that is known.
@@ -137,6 +143,11 @@ impl Coverage {
             }
             (Some(Packet::CloseSession), Some(Answer::Done)) => {
                 self.goes_on(self.total, walk);
+            }
+            (Some(Packet::Get), _) => {
+                for part in brought(exchange) {
+                    self.reply.insert(part.start, part.end);
+                }
             }
             (Some(Packet::Fragment), answer) => {
                 self.fragment(exchange, answer, walk);

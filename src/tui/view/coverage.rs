@@ -123,6 +123,7 @@ pub(super) fn draw(buf: &mut Buffer, area: Rect, model: &Model, rows: &dyn Rows)
         ("taken back by the server", coverage.rewound()),
         ("never seen", coverage.holes()),
         (missing, coverage.missing()),
+        ("of the reply arrived", coverage.reply()),
     ] {
         if !runs.is_empty() {
             say(&format!("{what}: {}", listed(&runs)), Role::Text);

@@ -132,7 +132,10 @@ fn session_row(mut pen: Pen<'_>, columns: Columns, session: &Session, rate: Opti
     pen.skip(1);
     pen.cell(9, state, role, Align::Left);
     pen.skip(1);
-    if let Some(total) = session.total {
+    // A job of ranges is complete with some of the file: how much says more than a small share of it.
+    let part = session.kind == SessionKind::Download && session.state == SessionState::Complete;
+    let whole = |total: &u64| !part || session.acknowledged >= *total;
+    if let Some(total) = session.total.filter(whole) {
         let percent = text::percent(session.acknowledged, total);
         pen.cell(4, &format!("{percent}%"), Role::Text, Align::Right);
         if columns.bar {
