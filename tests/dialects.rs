@@ -182,6 +182,7 @@ fn answer(
 }
 
 /// Name, server, and what is to be named as otherwise when the capture `upload` is played to it.
+#[expect(clippy::too_many_lines, reason = "a row for each dialect")]
 fn dialects() -> Vec<(&'static str, Dialect, &'static [&'static str])> {
     vec![
         ("plain", PLAIN, &[]),

@@ -8,8 +8,9 @@ mod support {
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::Path;
+use std::process::Stdio;
 
-use support::binary::{Running, of_type, output, sessions};
+use support::binary::{Running, bitstap, of_type, output, sessions, text};
 
 fn serve(root: &Path, more: &[&str]) -> Running {
     let root = root.to_str().unwrap();
@@ -79,7 +80,7 @@ fn a_server_that_was_killed_in_mid_upload_goes_on_where_it_was() {
     let address = server.address().to_string();
     let proxy = proxy(&server);
     let url = proxy.url("/big.bin");
-    let mut client = support::binary::bitstap(&[
+    let mut client = bitstap(&[
         "send",
         file.to_str().unwrap(),
         &url,
@@ -88,7 +89,7 @@ fn a_server_that_was_killed_in_mid_upload_goes_on_where_it_was() {
         "--retry-delay",
         "20ms",
     ])
-    .stdout(std::process::Stdio::piped())
+    .stdout(Stdio::piped())
     .spawn()
     .unwrap();
     for _ in 0..4 {
@@ -207,4 +208,52 @@ fn a_client_says_which_login_it_does_not_know_and_that_nobody_is_there() {
     server.join().unwrap();
     let error = send(&["--no-progress-timeout", "0"]);
     assert!(error.contains("hint: is the server there"), "{error}");
+}
+
+#[test]
+fn listening_wider_than_loopback_is_warned_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().to_str().unwrap();
+    let capture = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/captures/example-upload.pcapng"
+    );
+    for args in [
+        &["proxy", "--upstream", "http://127.0.0.1:9", "--no-capture"][..],
+        &["serve", root],
+        &["mock", capture],
+    ] {
+        let warned = |address: &str| {
+            let mut command = bitstap(&[args, &["--listen", address]].concat());
+            command.stderr(Stdio::piped());
+            let mut running = Running::of(command);
+            let stderr = running.child.stderr.take().unwrap();
+            running.interrupt();
+            text(stderr).contains(&format!("warning: {address} is not loopback: "))
+        };
+        assert!(warned("0.0.0.0:0"), "{args:?}");
+        assert!(!warned("127.0.0.1:0"), "{args:?}");
+    }
+}
+
+#[test]
+fn a_certificate_that_is_no_use_is_said_before_anything_is_tried() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let file = path("report.bin");
+    fs::write(&file, b"content").unwrap();
+    let refused = |args: &[&str]| {
+        let ran = output(args);
+        let error = String::from_utf8_lossy(&ran.stderr).into_owned();
+        assert_eq!(ran.status.code(), Some(2), "{error}");
+        assert!(error.contains("\nhint: "), "{error}");
+        error
+    };
+    // Nobody listens there: who tried to connect first would try for days.
+    let url = "https://127.0.0.1:9/x";
+    let absent = path("absent.pem");
+    let error = refused(&["send", &file, url, "--ca", &absent]);
+    assert!(error.contains("absent.pem"), "{error}");
+    let error = refused(&["fetch", url, "--out", &path("got"), "--ca", &file]);
+    assert!(error.contains("it holds no certificate"), "{error}");
 }

@@ -18,8 +18,9 @@ use support::playing::{
     capture, captures, closed_uploads, mock, received, recordings, replay, sha256,
 };
 
-/// What cannot be played: it holds no session, or not the bytes.
-const UNPLAYABLE: [&str; 2] = ["odd-joined", "odd-unreachable"];
+/// What cannot be played: it holds no session, or not the bytes, or its client has shown who it is in a way that is
+/// bound to its connection.
+const UNPLAYABLE: [&str; 3] = ["odd-joined", "odd-unreachable", "example-ntlm"];
 
 fn playable() -> Vec<PathBuf> {
     let name = |path: &Path| path.file_stem().unwrap().to_str().unwrap().to_owned();
@@ -267,6 +268,28 @@ fn missing_content_is_said_before_anything_is_sent() {
         "{}",
         played.error
     );
+}
+
+#[test]
+fn a_login_of_a_connection_is_left_out_on_demand() {
+    let path = capture("example-ntlm");
+    // Nobody listens there: it is not even tried.
+    let refused = replay(&path, "http://127.0.0.1:1", &[]);
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.error.contains("NTLM"), "{}", refused.error);
+    assert!(
+        refused.error.contains("--without-auth"),
+        "{}",
+        refused.error
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().to_str().unwrap();
+    let server = Running::start(&["serve", root, "--listen", "127.0.0.1:0"]);
+    let played = replay(&path, &server.url(""), &["--without-auth"]);
+    assert_ne!(played.code, Some(2), "{}", played.error);
+    let expected: Vec<String> = closed_uploads(&path).into_iter().map(|one| one.1).collect();
+    assert!(!expected.is_empty());
+    assert_eq!(kept(folder.path()), expected, "{:?}", played.lines);
 }
 
 #[test]

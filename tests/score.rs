@@ -204,7 +204,7 @@ fn dialect(from: &'static str, to: &'static str, answers: usize) -> (Running, So
                 (client.try_clone().unwrap(), upstream.try_clone().unwrap());
             std::thread::spawn(move || std::io::copy(&mut read, &mut write));
             std::thread::spawn(move || {
-                let mut buffer = [0; 65_536];
+                let mut buffer = vec![0; 65_536];
                 let mut seen = 0;
                 while seen < answers
                     && let Ok(len @ 1..) = upstream.read(&mut buffer)

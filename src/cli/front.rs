@@ -22,14 +22,14 @@ pub(super) struct Front {
 impl Front {
     /// Makes one of whoever listens on `addresses`; `run` serves until the token is cancelled.
     pub(super) fn new<F>(
-        addresses: &[SocketAddr],
+        addresses: Vec<SocketAddr>,
         run: impl FnOnce(Outlet, CancellationToken) -> F + Send + 'static,
     ) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
     {
         Self {
-            addresses: addresses.to_vec(),
+            addresses,
             run: Box::new(|outlet, stop| Box::pin(run(outlet, stop))),
         }
     }
@@ -37,7 +37,7 @@ impl Front {
 
 impl From<Relay> for Front {
     fn from(relay: Relay) -> Self {
-        Self::new(&relay.addresses().to_vec(), |outlet, stop| {
+        Self::new(relay.addresses().to_vec(), |outlet, stop| {
             relay.run(outlet, stop)
         })
     }

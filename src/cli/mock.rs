@@ -114,7 +114,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     let until = Until::all(args.until);
     let names: Vec<String> = args.files.iter().map(|path| name(path)).collect();
     let plan = Plan {
-        front: Front::new(&mock.addresses().to_vec(), move |outlet, stop| {
+        front: Front::new(mock.addresses().to_vec(), move |outlet, stop| {
             let events = Events {
                 start,
                 on_event: Arc::new(move |event| {

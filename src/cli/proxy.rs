@@ -111,6 +111,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
             .collect(),
     };
     let relay = (runtime.block_on(Relay::bind(config))).map_err(with_hint)?;
+    (runtime.block_on(relay.find_servers())).map_err(with_hint)?;
     let plan = Plan {
         front: relay.into(),
         behind: Behind::Servers(places),

@@ -1,19 +1,20 @@
 //! `bitstap serve`: a BITS upload server on a directory.
 
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::peer::server::{ErrorField, HostId, Notice, Reply, TlsFiles};
-use crate::peer::{Credentials, Server, ServerConfig};
+use crate::peer::{Credentials, Error, Server, ServerConfig};
 use crate::report::json::Ready;
 use crate::report::unit::size;
 use crate::timeline::Remark;
 use clap::ValueEnum;
 
-use super::failure::{Failure, WithHint};
+use super::failure::Failure;
+use super::front::warn_beyond_loopback;
 use super::output::{Format, Output};
 use super::{signal, stage, unit};
 
@@ -96,6 +97,11 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     for address in &args.listen {
         listen.push(resolve(address)?);
     }
+    let lends = match &args.user {
+        None => "everybody who reaches it can store files here",
+        Some(_) => "whoever has name and password can store files here",
+    };
+    warn_beyond_loopback(&args.listen, lends);
     let root = args.root.clone();
     let config = ServerConfig {
         root: args.root,
@@ -131,11 +137,10 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
             let _ = output.note(&remark);
         })),
     };
-    let server = runtime.block_on(Server::bind(config)).hint(|| {
-        format!(
-            "the directory {} must exist and be yours to write; the port must be free (--listen ADDR:0 takes any)",
-            root.display()
-        )
+    let bound = runtime.block_on(Server::bind(config));
+    let server = bound.map_err(|error| {
+        let hint = advice(&error, &root);
+        Failure::from(error).hint(hint)
     })?;
     let stop = signal::token()?;
     let ready = Ready {
@@ -166,6 +171,24 @@ fn sentence(notice: &Notice) -> String {
         Notice::ApplicationFailed { url, reason } => {
             format!("No reply could be made for {url}: {reason}.")
         }
+    }
+}
+
+/// Returns what to try where the server cannot start.
+fn advice(error: &Error, root: &Path) -> String {
+    match error {
+        Error::Listen { .. } => {
+            "another program may use the port: choose one with --listen, port 0 takes a free one"
+                .to_owned()
+        }
+        Error::Certificate { .. } => {
+            "certificate and key must be PEM files of one pair, the server's own certificate first"
+                .to_owned()
+        }
+        _ => format!(
+            "the directory {} must exist and be yours to write",
+            root.display()
+        ),
     }
 }
 

@@ -164,6 +164,17 @@ impl Plan {
         }
     }
 
+    /// Prints what is worth telling before the first event.
+    fn tell_notes(&self, output: &mut Output) -> Result<(), Failure> {
+        for text in &self.notes {
+            output.note(&Remark {
+                text: text.clone(),
+                ..Remark::default()
+            })?;
+        }
+        Ok(())
+    }
+
     fn status(&self, store: &Store) -> Status {
         Status {
             title: self.title(),
@@ -249,12 +260,7 @@ impl Stage {
         let mut output = (!on_screen).then(|| Output::new(plan.format, plan.start_ns));
         if let Some(output) = &mut output {
             output.ready(&ready)?;
-            for text in &plan.notes {
-                output.note(&Remark {
-                    text: text.clone(),
-                    ..Remark::default()
-                })?;
-            }
+            plan.tell_notes(output)?;
         }
 
         let (pulse, beat) = watch::channel(0);

@@ -173,6 +173,9 @@ pub(super) fn with_hint(error: Error) -> Failure {
         Error::Bind { .. } => {
             "another program may use the port: choose one with --listen, port 0 takes a free one"
         }
+        Error::Nowhere { .. } => {
+            "check the name; a server that only another network knows by name can be given by its address"
+        }
         Error::Loop { .. } => "name the server itself, or listen on another port with --listen",
         Error::Certificates { .. } => {
             "a PEM file begins with -----BEGIN CERTIFICATE-----; openssl makes one: of .pfx with `openssl \

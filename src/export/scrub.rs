@@ -109,7 +109,7 @@ impl Mask {
     }
 
     fn whole_url(&self, url: &str) -> String {
-        self.written_over(url, |bytes| self.url(bytes))
+        written_over(url, |bytes| self.url(bytes))
     }
 
     /// Returns the value of a field, or a request's target.
@@ -118,22 +118,16 @@ impl Mask {
         if name == "request target" {
             return self.whole_url(value);
         }
-        self.written_over(value, |bytes| self.field(&name, bytes))
+        written_over(value, |bytes| self.field(&name, bytes))
     }
 
     /// Returns what matches of a rule are counted by: it names a client, a path, or both.
     fn key(&self, key: &str) -> String {
         if self.hides_words() {
-            self.written_over(key, |bytes| self.words.letters(bytes, b" #"))
+            written_over(key, |bytes| self.words.letters(bytes, b" #"))
         } else {
             self.sentence(key)
         }
-    }
-
-    fn written_over(&self, text: &str, write: impl FnOnce(&mut [u8])) -> String {
-        let mut bytes = text.as_bytes().to_vec();
-        write(&mut bytes);
-        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     /// Returns the address to show for this one.
@@ -144,4 +138,11 @@ impl Mask {
             address
         }
     }
+}
+
+/// Returns the text with its bytes written over.
+fn written_over(text: &str, write: impl FnOnce(&mut [u8])) -> String {
+    let mut bytes = text.as_bytes().to_vec();
+    write(&mut bytes);
+    String::from_utf8_lossy(&bytes).into_owned()
 }

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, ProtocolVersion, RootCertStore, ServerConfig, ServerConnection};
+use rustls::{
+    ClientConfig, InconsistentKeys, ProtocolVersion, RootCertStore, ServerConfig, ServerConnection,
+};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::{Error, Result};
@@ -47,7 +49,15 @@ pub(super) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor> {
         .map_err(|e| unusable(&files.certificates, &e))?
         .with_no_client_auth()
         .with_single_cert(chain, key)
-        .map_err(|e| unusable(&files.certificates, &e))?;
+        .map_err(|error| match error {
+            rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+                let certificates = files.certificates.display();
+                let reason =
+                    format!("it is not the key of the first certificate in {certificates}");
+                unusable(&files.key, &reason)
+            }
+            error => unusable(&files.certificates, &error),
+        })?;
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 

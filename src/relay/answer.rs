@@ -44,7 +44,10 @@ pub(super) fn unreachable(upstream: &str, error: &DialError, head_only: bool) ->
     let reason: String = (error.reason.chars())
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect();
-    let text = format!("The upstream {upstream} could not be reached: {reason}.");
+    let text = format!(
+        "The upstream {upstream} could not be reached: {reason}.\n\
+         Hint: see whether the server runs, and whether its name and port are right."
+    );
     page(status, phrase, "Connection: close\r\n", &text, head_only)
 }
 

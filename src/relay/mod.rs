@@ -193,6 +193,8 @@ pub enum Error {
     },
     #[error("cannot send requests to {to}: that is where this proxy listens")]
     Loop { to: String },
+    #[error("cannot find {to}")]
+    Nowhere { to: String, source: std::io::Error },
     #[error("cannot read certificates from {path}")]
     Certificates {
         path: std::path::PathBuf,
@@ -282,6 +284,25 @@ impl Relay {
             acceptor,
             config,
         })
+    }
+
+    /// Makes sure that there are hosts of the names of all servers that requests go to (of the proxy behind alone,
+    /// where there is one). Connects to none of them: a server sees clients, and nobody else.
+    pub async fn find_servers(&self) -> Result<(), Error> {
+        let config = &self.config;
+        let routes = config.routes.iter().map(|route| &route.to);
+        let servers: Vec<&Upstream> = match &config.via {
+            Some(via) => vec![&via.proxy],
+            None => routes.chain(&config.upstream).collect(),
+        };
+        for server in servers {
+            let found = lookup_host((server.host.as_str(), server.port)).await;
+            if let Err(source) = found {
+                let to = server.url();
+                return Err(Error::Nowhere { to, source });
+            }
+        }
+        Ok(())
     }
 
     /// Returns the addresses that it really listens on.

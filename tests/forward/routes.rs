@@ -86,6 +86,21 @@ fn routes_count_for_a_forward_proxy_too() {
 }
 
 #[test]
+fn a_server_that_nobody_knows_is_an_error_when_the_proxy_starts() {
+    for args in [
+        ["--upstream", "https://no-such-host.invalid"],
+        ["--route", "a.test=http://no-such-host.invalid:443"],
+    ] {
+        let start = ["proxy", "--listen", "127.0.0.1:0", "--headless"];
+        let ran = output(&[start.as_slice(), args.as_slice()].concat());
+        let error = String::from_utf8_lossy(&ran.stderr).into_owned();
+        assert_eq!(ran.status.code(), Some(2), "{error}");
+        assert!(error.contains("no-such-host.invalid:443: "), "{error}");
+        assert!(error.contains("hint: check the name"), "{error}");
+    }
+}
+
+#[test]
 fn what_is_no_route_is_said() {
     for (wrong, why) in [
         ("a.test", "is not HOST=URL"),

@@ -75,7 +75,6 @@ type Content = UnsyncBoxBody<Bytes, io::Error>;
 /// Makes connections and requests for one job.
 pub(super) struct Caller {
     timers: Timers,
-    authority: Option<PathBuf>,
     connector: Option<TlsConnector>,
     headers: HeaderMap,
     authorization: Option<String>,
@@ -96,10 +95,12 @@ impl Caller {
             );
         }
         let credentials = common.credentials.as_ref().or(of_url.as_ref());
+        // A file that is no use is said now, not when the server can be reached.
+        let named = common.authority.as_deref();
+        let connector = named.map(|file| tls::connector(Some(file))).transpose()?;
         Ok(Self {
             timers: common.timers,
-            authority: common.authority.clone(),
-            connector: None,
+            connector,
             headers,
             authorization: credentials.map(Credentials::basic),
             authorize: false,
@@ -125,10 +126,7 @@ impl Caller {
         }
         let connector = match &self.connector {
             Some(connector) => connector.clone(),
-            None => self
-                .connector
-                .insert(tls::connector(self.authority.as_deref())?)
-                .clone(),
+            None => self.connector.insert(tls::connector(None)?).clone(),
         };
         let name = ServerName::try_from(url.host().to_owned()).map_err(|_| Error::Url {
             url: url.to_string(),

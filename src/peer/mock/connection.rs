@@ -97,28 +97,25 @@ impl Connection {
             let base = decoder.offset();
             buffer.clear();
             let read = self.stream.read_buf(&mut buffer);
-            let len = match &open {
+            let len = if open.is_none() {
                 // Between requests a client may wait as long as it likes.
-                None => match self.stop.run_until_cancelled(read).await {
-                    Some(len) => len?,
-                    None => {
-                        let reason = "the mock shuts down".to_owned();
-                        let text = format!("The mock closes this connection: {reason}.");
-                        self.tap.note(text, Fact::Closing { reason }).await;
-                        return Ok(Gone::Ours);
-                    }
-                },
-                Some(_) => match tokio::time::timeout(STALL, read).await {
-                    Ok(len) => len?,
-                    Err(_) => {
-                        let text = format!(
-                            "The mock closes this connection: nothing came of a request for {STALL:?}."
-                        );
-                        let timer = "stall".to_owned();
-                        self.tap.note(text, Fact::TimedOut { timer }).await;
-                        return Ok(Gone::Ours);
-                    }
-                },
+                let Some(len) = self.stop.run_until_cancelled(read).await else {
+                    let reason = "the mock shuts down".to_owned();
+                    let text = format!("The mock closes this connection: {reason}.");
+                    self.tap.note(text, Fact::Closing { reason }).await;
+                    return Ok(Gone::Ours);
+                };
+                len?
+            } else {
+                let Ok(len) = tokio::time::timeout(STALL, read).await else {
+                    let text = format!(
+                        "The mock closes this connection: nothing came of a request for {STALL:?}."
+                    );
+                    let timer = "stall".to_owned();
+                    self.tap.note(text, Fact::TimedOut { timer }).await;
+                    return Ok(Gone::Ours);
+                };
+                len?
             };
             if len == 0 {
                 return Ok(Gone::Client);
