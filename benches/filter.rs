@@ -40,8 +40,10 @@ fn rows() -> Vec<Exchange> {
             times: Times {
                 begun: Duration::from_millis(no.into()),
                 ..Times::default()
-            },
+            }
+            .into(),
             outcome: Outcome::Complete,
+            parts: bitstap::timeline::Pieces::default(),
             request: None,
             response: None,
             faults: bitstap::timeline::Faults::default(),

@@ -81,7 +81,8 @@ fn exchange(no: u32, method: &Text, url: &Text) -> Exchange {
             request_end: Some(at + Duration::from_millis(1)),
             response_begun: Some(at + Duration::from_micros(1000 + u64::from(no % 977))),
             ended: Some(at + Duration::from_millis(2)),
-        },
+        }
+        .into(),
         outcome: Outcome::Complete,
         parts: bitstap::timeline::Pieces::default(),
         request: None,

@@ -69,7 +69,7 @@ fn note(
 ) -> Event {
     let exchange = &timeline.exchanges()[no - 1];
     Event {
-        at: exchange.times.begun,
+        at: exchange.times.get().begun,
         conn: exchange.conn,
         leg: Leg::Client,
         what: What::Note(Note {

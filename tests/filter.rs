@@ -60,7 +60,8 @@ fn exchange(
             request_end: Some(at + Duration::from_millis(10)),
             response_begun: status.map(|_| at + Duration::from_millis(40)),
             ended: Some(at + Duration::from_millis(100)),
-        },
+        }
+        .into(),
         outcome: Outcome::Complete,
         request: Some(message(0)),
         response: Some(message(0)),
@@ -138,8 +139,8 @@ fn rows() -> Vec<Exchange> {
         code: LOST,
         context: Some(5),
     });
-    failed.times.response_begun = Some(Duration::from_secs(44));
-    failed.times.ended = Some(Duration::from_secs(45));
+    failed.times.get().response_begun = Some(Duration::from_secs(44));
+    failed.times.get().ended = Some(Duration::from_secs(45));
     failed.request = Some(message(1 << 20));
     let mut get = exchange(
         4,
@@ -149,7 +150,7 @@ fn rows() -> Vec<Exchange> {
         None,
     );
     (get.session, get.session_id, get.outcome) = (None, None, Outcome::NoResponse);
-    get.times.ended = None;
+    get.times.get().ended = None;
     let mut plain = exchange(5, "POST", "/login", None, Some(404));
     (plain.session, plain.session_id, plain.conn) = (None, None, ConnId(2));
     plain.response = Some(message(5));

@@ -115,7 +115,10 @@ fn an_archive_of_fiddler_tells_what_was_sent() {
         theirs.connections()[0].client,
         Some("10.0.0.1:50112".parse().unwrap())
     );
-    assert_eq!(theirs.exchanges()[1].times.begun, Duration::from_secs(2));
+    assert_eq!(
+        theirs.exchanges()[1].times.get().begun,
+        Duration::from_secs(2)
+    );
     // To the byte.
     for direction in [Direction::ToServer, Direction::ToClient] {
         let bytes: Vec<u8> = events
@@ -200,7 +203,7 @@ fn a_har_file_of_a_browser_becomes_http_1_and_says_so() {
     assert_eq!(rows[0].outcome, Outcome::Complete);
     assert_eq!(rows[2].outcome, Outcome::NoResponse);
     // What the browser did before the request is no part of the traffic.
-    let times = rows[1].times;
+    let times = rows[1].times.get();
     assert_eq!(times.begun, Duration::from_millis(100));
     assert_eq!(
         times
@@ -331,7 +334,7 @@ fn content_that_mitmproxy_streamed_is_missing_and_large_content_stays_in_the_fil
         assert_eq!(row.outcome, Outcome::Complete);
         assert_eq!(row.request.unwrap().body, 100_000);
         assert_eq!(row.response.unwrap().body, 5);
-        assert_eq!(row.times.ended.unwrap(), Duration::from_millis(3500));
+        assert_eq!(row.times.get().ended.unwrap(), Duration::from_millis(3500));
     }
     let missing = events.iter().filter_map(|event| match event.what {
         What::Missing { len, why, .. } => Some((len, why)),

@@ -61,7 +61,7 @@ fn a_ping_before_its_session() {
     assert_eq!(numbers, [1, 2]);
     assert_eq!(
         timeline.sessions()[0].first,
-        timeline.exchanges()[0].times.begun
+        timeline.exchanges()[0].times.get().begun
     );
 }
 

@@ -271,7 +271,7 @@ pub(super) fn about_file(timeline: &Timeline, text: String) -> Remark {
     let at = timeline
         .exchanges()
         .last()
-        .map_or(Duration::ZERO, |row| row.times.begun);
+        .map_or(Duration::ZERO, |row| row.times.get().begun);
     Remark {
         at,
         text,

@@ -212,7 +212,7 @@ fn around(
     if let Value::Object(members) = &mut bits {
         members.remove("type");
     }
-    let times = exchange.times;
+    let times = exchange.times.get();
     let ms = |from: Option<std::time::Duration>, to: Option<std::time::Duration>| {
         from.zip(to)
             .map_or(0.0, |(from, to)| unit::millis(to.saturating_sub(from)))

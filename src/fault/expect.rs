@@ -102,13 +102,11 @@ impl Followers {
             if !then.matches(&row) {
                 continue;
             }
+            let times = exchange.times.get();
             let follower = Follower {
                 no: exchange.no,
-                begun: exchange.times.begun,
-                answered: exchange
-                    .times
-                    .response_begun
-                    .unwrap_or(exchange.times.begun),
+                begun: times.begun,
+                answered: times.response_begun.unwrap_or(times.begun),
             };
             if let Some(session) = exchange.session {
                 found.sessions.entry(session).or_default().push(follower);

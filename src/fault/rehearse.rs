@@ -129,14 +129,14 @@ fn cues(timeline: &Timeline) -> Vec<Cue<'_>> {
         let count = counted.entry(exchange.conn.0).or_default();
         let number = *count;
         *count = count.saturating_add(1);
-        let at = exchange.times.begun;
+        let at = exchange.times.get().begun;
         cues.push(Cue {
             at,
             conn,
             what: What::Request(exchange, number),
         });
         if exchange.response.is_some() {
-            let at = exchange.times.response_begun.unwrap_or(at);
+            let at = exchange.times.get().response_begun.unwrap_or(at);
             cues.push(Cue {
                 at,
                 conn,

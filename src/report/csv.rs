@@ -60,7 +60,7 @@ pub fn row(timeline: &Timeline, exchange: &Exchange, start_ns: u64) -> String {
         .session
         .and_then(|no| usize::try_from(no).ok()?.checked_sub(1))
         .and_then(|at| timeline.sessions().get(at));
-    let times = exchange.times;
+    let times = exchange.times.get();
     let ms = |from: Option<Duration>, to: Option<Duration>| {
         from.zip(to)
             .map(|(from, to)| format!("{:.3}", unit::millis(to.saturating_sub(from))))

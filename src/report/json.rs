@@ -61,7 +61,7 @@ pub fn ready(ready: &Ready) -> String {
 /// Returns the `exchange` line of one row of `timeline`; `start_ns` is the capture's start in
 /// nanoseconds since 1970-01-01 UTC.
 pub fn exchange(timeline: &Timeline, exchange: &Exchange, start_ns: u64) -> String {
-    let times = exchange.times;
+    let times = exchange.times.get();
     let client = timeline
         .connection(exchange.conn)
         .and_then(|connection| connection.client)

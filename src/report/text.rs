@@ -30,14 +30,17 @@ pub fn exchange(exchange: &Exchange) -> String {
         .received
         .get()
         .map_or_else(|| "-".to_owned(), |received| received.to_string());
-    let wait = match (exchange.times.request_end, exchange.times.response_begun) {
+    let wait = match (
+        exchange.times.get().request_end,
+        exchange.times.get().response_begun,
+    ) {
         (Some(from), Some(to)) => unit::duration(to.saturating_sub(from)),
         _ => "-".to_owned(),
     };
     format!(
         "{:>6} {:>9.3}  {what:<15} {range:<24} {status:>3} {received:>11} {wait:>9}  {}",
         exchange.no,
-        exchange.times.begun.as_secs_f64(),
+        exchange.times.get().begun.as_secs_f64(),
         remarks(exchange),
     )
     .trim_end()

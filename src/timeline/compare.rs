@@ -147,6 +147,6 @@ fn aspects(one: &Exchange, other: &Exchange, margin: Option<&dyn Margin>) -> Vec
 
 /// From the last byte of the request to the first of the response.
 fn wait(exchange: &Exchange) -> Option<Duration> {
-    let times = exchange.times;
+    let times = exchange.times.get();
     Some(times.response_begun?.saturating_sub(times.request_end?))
 }

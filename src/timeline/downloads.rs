@@ -118,7 +118,7 @@ impl Ledger {
         let known = self.index.downloads.get(&key).copied();
         let known = known.filter(|&session| self.goes_on(session, request));
         let session = known.unwrap_or_else(|| {
-            let at = self.exchange(no).map(|row| row.times.begun);
+            let at = self.exchange(no).map(|row| row.times.get().begun);
             let session = self.open(
                 SessionKind::Download,
                 &First {
@@ -134,7 +134,7 @@ impl Ledger {
             self.index.downloads.insert(key, session);
             session
         });
-        if let Some(begun) = self.exchange(no).map(|row| row.times.begun) {
+        if let Some(begun) = self.exchange(no).map(|row| row.times.get().begun) {
             self.resumed(session, begun, place.named(request), false);
         }
         self.join(no, session);

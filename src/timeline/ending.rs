@@ -59,7 +59,7 @@ impl Live {
             return;
         };
         row.outcome = outcome;
-        row.times.ended = Some(at);
+        row.times.change(|times| times.ended = Some(at));
         let session = row.session;
         self.log_in(&open, at, ledger);
         if let Some(session) = session {

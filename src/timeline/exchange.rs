@@ -140,7 +140,7 @@ impl Live {
                 }
                 if let Some(row) = ledger.exchange(open.no) {
                     row.response = Some(message);
-                    row.times.response_begun = Some(at);
+                    row.times.change(|times| times.response_begun = Some(at));
                 }
             }
         }
@@ -181,7 +181,8 @@ impl Live {
             times: Times {
                 begun: at,
                 ..Times::default()
-            },
+            }
+            .into(),
             outcome: Outcome::InFlight,
             parts: Pieces::default(),
             request,
@@ -395,7 +396,7 @@ impl Live {
             open.interim = false;
             if let Some(row) = ledger.exchange(open.no) {
                 row.response = None;
-                row.times.response_begun = None;
+                row.times.change(|times| times.response_begun = None);
             }
             return;
         }
@@ -408,7 +409,7 @@ impl Live {
             Stream::Requests => {
                 open.requested = half;
                 if let Some(row) = ledger.exchange(open.no).filter(|_| half == Half::Done) {
-                    row.times.request_end = Some(at);
+                    row.times.change(|times| times.request_end = Some(at));
                 }
             }
             Stream::Responses => open.answered = half,

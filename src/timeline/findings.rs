@@ -188,7 +188,7 @@ impl Live {
             Half::Cut if ended_by.starts_with(sender) => Cut::BySender,
             _ => Cut::ByOther,
         };
-        let times = row.times;
+        let times = row.times.get();
         let response = open.heads.response.as_deref().zip(open.ack.as_deref());
         // What a rule made of a head is not the server's word.
         let twin = self.twin.as_ref().filter(|_| !row.faults.is_empty());

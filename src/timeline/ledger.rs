@@ -218,7 +218,7 @@ impl Ledger {
             return;
         }
         row.session = Some(session);
-        let (conn, begun, problem) = (row.conn, row.times.begun, is_settled_problem(row));
+        let (conn, begun, problem) = (row.conn, row.times.get().begun, is_settled_problem(row));
         let Some((row, book)) = self.session(session) else {
             return;
         };
@@ -257,7 +257,7 @@ impl Ledger {
             return;
         };
         let problem = is_settled_problem(row);
-        let (session, ended) = (row.session, row.times.ended);
+        let (session, ended) = (row.session, row.times.get().ended);
         let homeless_ping = session.is_none() && row.packet == Some(Packet::Ping);
         if let Some((row, _)) = session.and_then(|session| self.session(session)) {
             row.problems = row.problems.saturating_add(u32::from(problem));

@@ -60,8 +60,8 @@ pub use coverage::Coverage;
 pub use margin::{Annotation, Margin};
 pub use read_back::{Chunk, ReadBack, Span};
 pub use row::{
-    Change, Connection, Exchange, Faults, Firing, MaybeOffset, Message, Outcome, Pieces, Remark,
-    Session, SessionKind, SessionState, Summary, Text, Times, WireError,
+    Change, Connection, Exchange, Faults, Firing, MaybeOffset, Message, Moments, Outcome, Pieces,
+    Remark, Session, SessionKind, SessionState, Summary, Text, Times, WireError,
 };
 
 pub use twin::{Legs, Upstream};

@@ -70,7 +70,10 @@ impl Ledger {
         let ping = here.pings.iter().find(|ping| ping.0.path == place.path);
         let ping = ping.map(|ping| ping.1);
         let is_ping = ping.is_some() || request.packet == Some(Packet::Ping);
-        if let Some(begun) = self.exchange(ping.unwrap_or(no)).map(|row| row.times.begun) {
+        if let Some(begun) = self
+            .exchange(ping.unwrap_or(no))
+            .map(|row| row.times.get().begun)
+        {
             self.resumed(session, begun, place.named(request), is_ping);
         }
         self.join(no, session);
@@ -199,7 +202,7 @@ impl Ledger {
         request: &Request,
         place: &Place,
     ) -> u32 {
-        let at = self.exchange(no).map(|row| row.times.begun);
+        let at = self.exchange(no).map(|row| row.times.get().begun);
         let session = self.open(
             kind,
             &First {

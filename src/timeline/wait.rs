@@ -149,7 +149,7 @@ pub(super) fn timer(row: &Exchange, ended_by: Option<&str>) -> Option<String> {
     if !ended_by.is_some_and(|by| by.starts_with("the client")) || row.status.is_some() {
         return None;
     }
-    let times = row.times;
+    let times = row.times.get();
     let ended = times.ended?;
     let download = matches!(row.packet, Some(Packet::Head | Packet::Get));
     if let Some(sent) = times.request_end {

@@ -219,7 +219,7 @@ fn quoted(word: &str) -> String {
 
 /// Says in one line what passed when between whom: for a ticket or a report.
 fn evidence(model: &Model, rows: &dyn Rows, exchange: &Exchange) -> String {
-    let at = crate::report::unit::moment(model.status.start_ns, exchange.times.begun);
+    let at = crate::report::unit::moment(model.status.start_ns, exchange.times.get().begun);
     let connection = rows.connection(exchange.conn);
     let place = |address: Option<std::net::SocketAddr>| {
         address.map_or_else(|| "?".to_owned(), |address| address.to_string())

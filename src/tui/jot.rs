@@ -88,7 +88,7 @@ fn named(exchange: &Exchange) -> String {
 
 /// Makes the event that keeps a note: now, or in a capture that is over at the end of its packet.
 fn event(model: &Model, exchange: &Exchange, text: String, fact: Fact) -> Event {
-    let times = exchange.times;
+    let times = exchange.times.get();
     Event {
         at: if model.status.ended {
             times.ended.unwrap_or(times.begun)

@@ -201,7 +201,7 @@ pub(super) fn packet_key(exchange: &Exchange, row: u32, column: usize, descendin
 
 /// Returns how long the answer let itself be waited for.
 pub(super) fn waited(exchange: &Exchange) -> Option<std::time::Duration> {
-    let times = exchange.times;
+    let times = exchange.times.get();
     let from = times.request_end.unwrap_or(times.begun);
     Some(times.response_begun?.saturating_sub(from))
 }

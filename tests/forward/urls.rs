@@ -88,11 +88,7 @@ fn an_upload_of_a_client_that_uses_the_proxy_is_a_session() {
     let protocols = "BITS-Supported-Protocols: {7df0354d-249b-430f-820d-3d2a9bef4931}\r\n";
     let opened = packet("Create-Session", protocols, "");
     let id = (opened.lines())
-        .find_map(|line| {
-            line.to_ascii_lowercase()
-                .starts_with("bits-session-id")
-                .then_some(line)
-        })
+        .find(|line| line.to_ascii_lowercase().starts_with("bits-session-id"))
         .unwrap_or_else(|| panic!("{opened}"));
     let id = format!("{id}\r\n");
     let fields = format!("{id}Content-Range: bytes 0-9/10\r\n");

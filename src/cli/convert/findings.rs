@@ -64,8 +64,9 @@ fn note(timeline: &Timeline, finding: &Finding) -> Option<Event> {
     };
     let text = format!("{} {}: {}", finding.level.name(), finding.id, finding.text);
     let fact = Fact::Other;
+    let times = row.times.get();
     Some(Event {
-        at: row.times.ended.unwrap_or(row.times.begun),
+        at: times.ended.unwrap_or(times.begun),
         conn: ConnId(row.conn.0),
         leg: Leg::Client,
         what: What::Note(Note { text, fact }),

@@ -92,7 +92,8 @@ impl<'m> Scene<'m> {
             times: Times {
                 begun: moment.at,
                 ..Times::default()
-            },
+            }
+            .into(),
             outcome: Outcome::InFlight,
             request: message(Direction::ToServer, asked),
             response: message(Direction::ToClient, answered),

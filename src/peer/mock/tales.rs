@@ -299,8 +299,8 @@ fn read(recording: &Recording, row: &Exchange) -> Option<Row> {
             .map(|range| (range.first, range.last.saturating_add(1))),
         _ => None,
     };
-    let begun = row.times.response_begun;
-    let wait = begun.zip(row.times.request_end);
+    let begun = row.times.get().response_begun;
+    let wait = begun.zip(row.times.get().request_end);
     Some(Row {
         no: row.no,
         packet,

@@ -120,14 +120,15 @@ impl Script {
         let mut ended = BTreeMap::<u32, Duration>::new();
         for (row, mut step) in steps {
             let key = find(&root, step.session);
+            let times = row.times.get();
             let group = groups.entry(key).or_insert_with(|| Group {
-                begun: row.times.begun,
+                begun: times.begun,
                 steps: Vec::new(),
             });
-            let before = ended.entry(key).or_insert(row.times.begun);
-            step.pause = row.times.begun.saturating_sub(*before);
-            let end = row.times.ended.or(row.times.request_end);
-            *before = end.unwrap_or(row.times.begun).max(*before);
+            let before = ended.entry(key).or_insert(times.begun);
+            step.pause = times.begun.saturating_sub(*before);
+            let end = times.ended.or(times.request_end);
+            *before = end.unwrap_or(times.begun).max(*before);
             group.steps.push(step);
         }
         self.groups = groups.into_values().collect();

@@ -363,7 +363,7 @@ fn text(value: &[u8]) -> String {
 
 fn read_exchange(id: Id, exchange: &Exchange) -> Option<Found<'_>> {
     let number = |number: u64| Some(Found::Number(number));
-    let times = exchange.times;
+    let times = exchange.times.get();
     let bodies = [exchange.request, exchange.response];
     let size = || {
         bodies

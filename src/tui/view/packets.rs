@@ -147,7 +147,7 @@ fn packet_row(mut pen: Pen<'_>, model: &Model, rows: &dyn Rows, exchange: &Excha
     pen.skip(1);
     pen.cell(
         8,
-        &text::moment(exchange.times.begun),
+        &text::moment(exchange.times.get().begun),
         Role::Dim,
         Align::Right,
     );
@@ -228,11 +228,11 @@ fn progress(pen: &mut Pen<'_>, model: &Model, exchange: &Exchange) {
         pen.cell(24, "waiting", Role::Live, Align::Left);
         return;
     };
-    let during = model.now.saturating_sub(exchange.times.begun);
-    if exchange.times.request_end.is_some() {
+    let during = model.now.saturating_sub(exchange.times.get().begun);
+    if exchange.times.get().request_end.is_some() {
         let waits = model
             .now
-            .saturating_sub(exchange.times.request_end.unwrap_or_default());
+            .saturating_sub(exchange.times.get().request_end.unwrap_or_default());
         pen.cell(
             24,
             &format!("waiting {}", text::span(waits)),

@@ -144,7 +144,7 @@ fn answer(exchange: &Exchange) -> String {
         Outcome::InFlight if exchange.status.is_some() => {
             format!(" is being answered {status}{after}.")
         }
-        Outcome::InFlight if exchange.times.request_end.is_some() => {
+        Outcome::InFlight if exchange.times.get().request_end.is_some() => {
             " waits for its answer.".to_owned()
         }
         Outcome::InFlight => " is on its way.".to_owned(),

@@ -53,7 +53,7 @@ fn bars(
     connection: Option<&Connection>,
     width: usize,
 ) -> Vec<Line<'static>> {
-    let times = exchange.times;
+    let times = exchange.times.get();
     let end = times.ended.unwrap_or(model.now).max(times.begun);
     let request_end = times.request_end.unwrap_or(end).clamp(times.begun, end);
     let response = times.response_begun.unwrap_or(end).clamp(times.begun, end);
@@ -140,8 +140,9 @@ fn share(part: Duration, whole: Duration, columns: usize) -> usize {
 fn since_previous(model: &Model, rows: &dyn Rows, exchange: &Exchange) -> Option<String> {
     let before = model.packets.row(model.packets.cursor().checked_sub(1)?)?;
     let before = exchange_at(rows, before)?;
-    let from = before.times.ended.unwrap_or(before.times.begun);
-    let idle = exchange.times.begun.checked_sub(from)?;
+    let times = before.times.get();
+    let from = times.ended.unwrap_or(times.begun);
+    let idle = exchange.times.get().begun.checked_sub(from)?;
     Some(format!(
         "{} after the end of packet {}, the one before it in the list.",
         span(idle),
@@ -165,7 +166,11 @@ fn waits(model: &Model, rows: &dyn Rows, exchange: &Exchange) -> Vec<String> {
                 return None;
             };
             let (before, after) = (exchange_at(rows, *before)?, exchange_at(rows, *after)?);
-            let gap = after.times.begun.checked_sub(before.times.ended?)?;
+            let gap = after
+                .times
+                .get()
+                .begun
+                .checked_sub(before.times.get().ended?)?;
             let status = before
                 .status
                 .map_or_else(|| "no answer".to_owned(), |status| status.to_string());

@@ -217,7 +217,8 @@ pub fn exchange(no: u32, session: u32, packet: Packet, at: u64) -> Exchange {
             request_end: Some(ms(at + 1)),
             response_begun: Some(ms(at + 3)),
             ended: Some(ms(at + 4)),
-        },
+        }
+        .into(),
         outcome: Outcome::Complete,
         request: Some(message(no, Direction::ToServer, 0)),
         response: Some(message(no, Direction::ToClient, 0)),
@@ -307,7 +308,8 @@ fn story_exchanges() -> Vec<Exchange> {
             request_end: Some(ms(4160)),
             response_begun: Some(ms(45_160)),
             ended: Some(ms(45_161)),
-        },
+        }
+        .into(),
         ..fragment(8, 1, 4120, 12 * MIB, 13 * MIB - 1, total)
     });
     exchanges.push(exchange(9, 1, Packet::CreateSession, 45_200));
@@ -319,7 +321,8 @@ fn story_exchanges() -> Vec<Exchange> {
         times: Times {
             begun: ms(45_300),
             ..Times::default()
-        },
+        }
+        .into(),
         ..fragment(10, 1, 45_300, 0, 8 * MIB - 1, total)
     };
     sending.request = sending.request.map(|mut request| {
@@ -343,7 +346,8 @@ fn story_exchanges() -> Vec<Exchange> {
             request_end: Some(ms(46_001)),
             response_begun: None,
             ended: Some(ms(46_900)),
-        },
+        }
+        .into(),
         ..exchange(12, 3, Packet::Get, 46_000)
     });
     exchanges
