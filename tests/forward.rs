@@ -3,6 +3,8 @@
 #[path = "support/binary.rs"]
 #[expect(dead_code, reason = "each test file uses a part of it")]
 mod binary;
+#[path = "support/plain.rs"]
+mod plain;
 #[path = "support/programs.rs"]
 mod programs;
 #[path = "support/relay_tcp.rs"]
@@ -21,44 +23,17 @@ mod tunnels;
 #[path = "forward/urls.rs"]
 mod urls;
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
 
-use binary::{PATIENCE, Running, of_type};
+use binary::{Running, of_type};
+pub(crate) use plain::{ask, head, notes};
 use serde_json::Value;
 
 /// Where nobody listens. A port that was free a moment ago may still be open: a program that another test
 /// starts at that moment inherits it until it runs.
 pub(crate) const NOBODY: &str = "127.0.0.1:1";
-
-/// Reads one head.
-pub(crate) fn head(stream: &mut TcpStream) -> String {
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let mut head = Vec::new();
-    let mut byte = [0];
-    while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap() == 1 {
-        head.push(byte[0]);
-    }
-    String::from_utf8(head).unwrap()
-}
-
-/// Reads one message with a length.
-pub(crate) fn message(stream: &mut TcpStream) -> String {
-    let head = head(stream);
-    let length = (head.lines())
-        .find_map(|line| line.strip_prefix("Content-Length: "))
-        .map_or(0, |value| value.parse().unwrap());
-    let mut content = vec![0; length];
-    stream.read_exact(&mut content).unwrap();
-    head + &String::from_utf8(content).unwrap()
-}
-
-/// Sends a request and returns the answer.
-pub(crate) fn ask(stream: &mut TcpStream, request: &str) -> String {
-    stream.write_all(request.as_bytes()).unwrap();
-    message(stream)
-}
 
 /// A server that answers `name` to one request after the other on one connection, and returns what it was
 /// asked.
@@ -91,14 +66,6 @@ pub(crate) fn proxy(more: &[&str]) -> Running {
 
 pub(crate) fn connect(proxy: &Running) -> TcpStream {
     TcpStream::connect(proxy.address()).unwrap()
-}
-
-/// Returns all notes, a line each.
-pub(crate) fn notes(lines: &[Value]) -> String {
-    let texts = of_type(lines, "note").into_iter();
-    texts
-        .map(|note| note["text"].as_str().unwrap().to_owned() + "\n")
-        .collect()
 }
 
 /// Returns method, URL, status and outcome of each exchange, in order.

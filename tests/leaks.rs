@@ -1,27 +1,17 @@
 //! Clients stay with the proxy: farms with host ids, redirects, host names; the real binary, real sockets.
 
-mod support {
-    #![allow(dead_code, reason = "each test binary uses its own part")]
-    pub(crate) mod binary;
-}
+#[path = "support/binary.rs"]
+#[expect(dead_code, reason = "each test file uses a part of it")]
+mod binary;
+#[path = "support/plain.rs"]
+mod plain;
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
 
-use serde_json::Value;
-use support::binary::{PATIENCE, Running, of_type, output, sessions};
-
-/// Reads one head.
-fn head(stream: &mut TcpStream) -> String {
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let mut head = Vec::new();
-    let mut byte = [0];
-    while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap() == 1 {
-        head.push(byte[0]);
-    }
-    String::from_utf8(head).unwrap()
-}
+use binary::{Running, of_type, output, sessions};
+use plain::{head, notes};
 
 /// A server that answers one request on each connection, and returns what it was asked.
 fn server(listener: TcpListener, answers: Vec<String>) -> JoinHandle<Vec<String>> {
@@ -38,16 +28,7 @@ fn server(listener: TcpListener, answers: Vec<String>) -> JoinHandle<Vec<String>
 
 /// Sends one request on a connection of its own and returns all that comes back.
 fn ask(proxy: SocketAddr, request: &str) -> String {
-    let mut stream = TcpStream::connect(proxy).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.write_all(request.as_bytes()).unwrap();
-    let answer = head(&mut stream);
-    let length = (answer.lines())
-        .find_map(|line| line.strip_prefix("Content-Length: "))
-        .map_or(0, |value| value.parse().unwrap());
-    let mut content = vec![0; length];
-    stream.read_exact(&mut content).unwrap();
-    answer + &String::from_utf8(content).unwrap()
+    plain::ask(&mut TcpStream::connect(proxy).unwrap(), request)
 }
 
 fn proxy(upstream: SocketAddr, more: &[&str]) -> Running {
@@ -62,13 +43,6 @@ fn proxy(upstream: SocketAddr, more: &[&str]) -> Running {
 
 fn local() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").unwrap()
-}
-
-fn notes(lines: &[Value]) -> String {
-    let texts = of_type(lines, "note").into_iter();
-    texts
-        .map(|note| note["text"].as_str().unwrap().to_owned() + "\n")
-        .collect()
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Servers, hosts and proxies as people type them.
 
 use crate::relay::{Credentials, Hosts, Route, Upstream, Via};
+use crate::timeline::place::percent_decoded;
 
 /// An upstream and how the user wrote it.
 #[derive(Clone, Debug)]
@@ -100,19 +101,8 @@ pub(super) fn credentials(text: &str) -> Result<Credentials, String> {
 }
 
 /// Undoes percent-encoding, without which a URL cannot hold some characters.
-///
-/// RFC 3986 §2.1
 fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        let pair = after.get(..2).and_then(|pair| str::from_utf8(pair).ok());
-        let code = pair.and_then(|pair| u8::from_str_radix(pair, 16).ok());
-        let code = code.filter(|_| byte == b'%');
-        bytes.push(code.unwrap_or(byte));
-        rest = code.and_then(|_| after.get(2..)).unwrap_or(after);
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    String::from_utf8_lossy(&percent_decoded(text)).into_owned()
 }
 
 #[cfg(test)]

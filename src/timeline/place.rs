@@ -53,23 +53,29 @@ pub(super) fn reply_key(upload: &str, reply: &str) -> String {
 /// Folds what two spellings of one path may differ in: backslashes, percent-encoding, letters' case.
 pub(crate) fn fold(target: &str) -> String {
     let (_, path) = split(target);
-    let mut folded = Vec::with_capacity(path.len());
-    let mut rest = path.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        let decoded = (byte == b'%').then(|| hexadecimal_pair(after)).flatten();
-        let byte = decoded.unwrap_or(byte);
-        folded.push(if byte == b'\\' {
+    let mut folded = percent_decoded(path);
+    for byte in &mut folded {
+        *byte = if *byte == b'\\' {
             b'/'
         } else {
             byte.to_ascii_lowercase()
-        });
-        rest = if decoded.is_some() {
-            after.get(2..).unwrap_or_default()
-        } else {
-            after
         };
     }
     String::from_utf8_lossy(&folded).into_owned()
+}
+
+/// Undoes percent-encoding; a percent sign without two digits behind it stays.
+///
+/// RFC 3986 §2.1
+pub(crate) fn percent_decoded(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        let decoded = (byte == b'%').then(|| hexadecimal_pair(after)).flatten();
+        bytes.push(decoded.unwrap_or(byte));
+        rest = decoded.and_then(|_| after.get(2..)).unwrap_or(after);
+    }
+    bytes
 }
 
 fn hexadecimal_pair(bytes: &[u8]) -> Option<u8> {
