@@ -139,8 +139,12 @@ fn rows() -> Vec<Exchange> {
         code: LOST,
         context: Some(5),
     });
-    failed.times.get().response_begun = Some(Duration::from_secs(44));
-    failed.times.get().ended = Some(Duration::from_secs(45));
+    failed
+        .times
+        .change(|times| times.response_begun = Some(Duration::from_secs(44)));
+    failed
+        .times
+        .change(|times| times.ended = Some(Duration::from_secs(45)));
     failed.request = Some(message(1 << 20));
     let mut get = exchange(
         4,
@@ -150,7 +154,7 @@ fn rows() -> Vec<Exchange> {
         None,
     );
     (get.session, get.session_id, get.outcome) = (None, None, Outcome::NoResponse);
-    get.times.get().ended = None;
+    get.times.change(|times| times.ended = None);
     let mut plain = exchange(5, "POST", "/login", None, Some(404));
     (plain.session, plain.session_id, plain.conn) = (None, None, ConnId(2));
     plain.response = Some(message(5));

@@ -282,7 +282,7 @@ fn credentials_are_masked_until_revealed() {
         !text.contains("YIIJvw") && !text.contains("geheim"),
         "{text}"
     );
-    assert!(text.contains("Negotiate ********"));
+    assert!(text.contains("Negotiate SPNEGO ********"), "{text}");
     let text = screen.keys("P").text();
     assert!(text.contains("YIIJvw") && text.contains("geheim"), "{text}");
     let text = screen.keys("P").text();

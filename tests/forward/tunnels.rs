@@ -326,6 +326,31 @@ fn a_tunnel_is_not_opened_on_a_connection_that_has_carried_a_request() {
 }
 
 #[test]
+fn a_proxy_that_is_spoken_to_inside_tls_takes_urls_but_opens_no_tunnels() {
+    let set = Secure::start(&["--tls", "auto"]);
+    let (one, served) = server("one", 1);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let answers = runtime.block_on(async {
+        let stream = tokio::net::TcpStream::connect(set.proxy.address()).await;
+        let client = Client::trusting(&set.own());
+        let mut inside = client.shake(stream.unwrap(), "127.0.0.1").await.unwrap();
+        let url = format!("GET http://{one}/ HTTP/1.1\r\nHost: {one}\r\nConnection: close\r\n\r\n");
+        inside.write_all(tunnel(one).as_bytes()).await.unwrap();
+        inside.write_all(url.as_bytes()).await.unwrap();
+        let mut answers = Vec::new();
+        let read = tokio::time::timeout(PATIENCE, inside.read_to_end(&mut answers));
+        read.await.expect("it ends").ok();
+        String::from_utf8_lossy(&answers).into_owned()
+    });
+    assert!(answers.starts_with("HTTP/1.1 501 "), "{answers}");
+    assert!(
+        answers.contains("HTTP/1.1 200 OK") && answers.ends_with("one"),
+        "{answers}"
+    );
+    assert_eq!(served.join().unwrap().len(), 1);
+}
+
+#[test]
 fn a_tunnel_to_nobody_is_refused() {
     let to: SocketAddr = NOBODY.parse().unwrap();
     let proxy = proxy(&["--forward", "--tunnel", "*"]);
