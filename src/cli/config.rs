@@ -112,8 +112,11 @@ fn with_file(
     command: Command,
     given: Vec<OsString>,
 ) -> Result<(Vec<OsString>, Option<File>), Failure> {
-    let at = given.iter().position(|argument| argument == COMMAND);
-    let Some((at, path)) = at.and_then(|at| Some((at, named(given.get(at..)?)?))) else {
+    // The program's own name comes first, and no option before the subcommand.
+    const AT: usize = 1;
+    let is_meant = given.get(AT).is_some_and(|argument| argument == COMMAND);
+    let options = given.get(AT..).filter(|_| is_meant);
+    let Some(path) = options.and_then(named) else {
         return Ok((given, None));
     };
     let options = options_of(command);
@@ -133,9 +136,8 @@ fn with_file(
         })
     };
     let read = arguments(&options, &mut file, &taken)?;
-    let mut all = given.clone();
-    all.splice(at + 1..=at, read);
-    Ok((all, Some(file)))
+    let (front, rest) = given.split_at(AT + 1);
+    Ok(([front, read.as_slice(), rest].concat(), Some(file)))
 }
 
 /// Returns the value of `--config` among the arguments of the subcommand.

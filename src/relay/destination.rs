@@ -95,6 +95,11 @@ pub(super) fn is_forward(config: &Config, approach: &Approach, head: &Head) -> b
 ///
 /// RFC 9112 §3.2
 pub(super) fn of(config: &Config, approach: &Approach, head: &Head) -> Result<Upstream, Nowhere> {
+    // Where there is one server only, nobody has to read what a request names.
+    let one = config.routes.is_empty() && config.forward.is_none();
+    if let Some(upstream) = config.upstream.as_ref().filter(|_| one) {
+        return Ok(upstream.clone());
+    }
     let own = named(config, approach, head);
     let routed = (own.as_ref()).and_then(|(named, _)| route(config, named));
     if let Some(to) = routed {

@@ -145,6 +145,9 @@ pub fn request(head: &Head, manner: &Manner<'_>, upstream: &Upstream) -> Vec<Cha
 /// RFC 9110 §7.6.1, §11.7.2; Proxy-Connection: RFC 9112 appendix C.2.2
 fn for_proxies(head: &Head, manner: &Manner<'_>, changes: &mut Vec<Change>) {
     let replaces = manner.credentials.is_some();
+    if !manner.ends_here && !replaces {
+        return;
+    }
     for field in &head.fields {
         let name = head.slice(&field.name);
         let secret = name.eq_ignore_ascii_case(b"proxy-authorization");
